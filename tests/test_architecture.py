@@ -1,0 +1,77 @@
+"""Higher floors import lower ones, never the other way; see docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "tsprout"
+FLOORS = {
+    7: ("cli", "options", "console", "render", "demo", "__main__"),
+    6: ("job", "overview", "doctor", "accounts", "reservoir", "bench"),
+    5: ("synthesizer", "fitting", "identity"),
+    4: ("train",),
+    3: ("checkpoint", "report"),
+    2: ("model", "data", "metrics", "baselines"),
+    1: ("nn", "diffusion", "series"),
+    0: ("errors", "budget", "staging", "__init__"),
+}
+FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+
+
+def imports(path: Path) -> list[str]:
+    """Rooms of the package that a file imports when it runs (imports for type checkers do not count)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "tsprout":
+            found += [name.name for name in node.names if name.name in FLOOR]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tsprout."):
+            found.append(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found += [name.name.split(".")[1] for name in node.names if name.name.startswith("tsprout.")]
+    return found
+
+
+def room_of(path: Path) -> str:
+    part = path.relative_to(PACKAGE).parts[0]
+    return part.removesuffix(".py")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_floors(path: Path) -> None:
+    room = room_of(path)
+    assert room in FLOOR, f"{room} is not on the floor plan: add it here and in docs/architecture.md"
+    up = [target for target in imports(path) if FLOOR[target] > FLOOR[room]]
+    assert not up, f"{room} (floor {FLOOR[room]}) imports {up} from above"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_walls(path: Path) -> None:
+    room = room_of(path)
+    forbidden = {
+        "nn": {"data", "metrics", "model"},
+        "diffusion": {"data", "metrics", "model", "nn"},
+        "metrics": {"model", "data", "baselines", "nn", "diffusion"},
+        "data": {"model", "metrics", "nn", "diffusion"},
+        "baselines": {"model"},
+    }.get(room, set())
+    assert not forbidden & set(imports(path))
+
+
+def test_files_are_small() -> None:
+    long = [str(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 450]
+    assert not long

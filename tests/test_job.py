@@ -1,0 +1,120 @@
+"""The parts of the jobs that the command line alone does not show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tsprout import accounts, job
+from tsprout.accounts import Stopwatch
+from tsprout.errors import InputError
+from tsprout.job import ReaderOptions, SampleOptions, least_bytes
+from tsprout.reservoir import Reservoir
+from tsprout.series import SeriesSet
+
+
+def test_names_agree_with_the_floors_below() -> None:
+    """They are written twice so that ``--help`` need not load torch."""
+    from tsprout.diffusion.samplers import SOLVERS
+    from tsprout.fitting import MODES
+
+    assert tuple(MODES) == job.MODES
+    assert tuple(SOLVERS) == job.SOLVERS
+
+
+def numbered(start: int, stop: int) -> SeriesSet:
+    values = np.arange(start, stop, dtype=np.float32)[:, None, None].repeat(4, axis=2)
+    return SeriesSet.from_arrays(values, ids=np.arange(start, stop))
+
+
+def test_reservoir_keeps_all_of_few() -> None:
+    reservoir = Reservoir(10, np.random.default_rng(0))
+    for start in range(0, 9, 3):
+        reservoir.add(numbered(start, start + 3))
+    assert reservoir.kept().values[:, 0, 0].tolist() == list(range(9))
+
+
+def test_reservoir_is_uniform_and_flat() -> None:
+    counts = np.zeros(40)
+    for seed in range(300):
+        reservoir = Reservoir(8, np.random.default_rng(seed))
+        for start in range(0, 40, 7):
+            reservoir.add(numbered(start, min(start + 7, 40)))
+        kept = reservoir.kept().values[:, 0, 0].astype(int)
+        assert len(set(kept.tolist())) == 8
+        counts[kept] += 1
+    assert reservoir.seen == 40
+    # every series is kept with probability 8/40: 60 times of 300, with a standard deviation below 7
+    assert counts.min() > 30
+    assert counts.max() < 90
+
+
+def test_reservoir_holds_no_batch_alive() -> None:
+    reservoir = Reservoir(2, np.random.default_rng(0))
+    batch = numbered(0, 50)
+    reservoir.add(batch)
+    assert not any(np.shares_memory(one.values, batch.values) for one in reservoir._kept)
+
+
+def test_least_bytes() -> None:
+    shots = numbered(0, 3)
+    assert least_bytes(Path("x.csv"), shots, SampleOptions(n=10)) == 10 * 1 * 4 * 2
+    assert least_bytes(Path("x.CSV"), shots, SampleOptions(n=10, length=100)) == 10 * 1 * 100 * 2
+    assert least_bytes(Path("x.parquet"), shots, SampleOptions(n=10**12)) == 0
+
+
+def test_reader_options_hold_only_what_was_given() -> None:
+    assert ReaderOptions().to_dict() == {"encoding": "utf-8"}
+    given = ReaderOptions(window=4, channels=("a",)).to_dict()
+    assert given == {"window": 4, "channels": ["a"], "encoding": "utf-8"}
+
+
+def test_stopwatch_counts_a_stage_that_fails() -> None:
+    watch = Stopwatch()
+    with pytest.raises(ValueError), watch.stage("a"):
+        raise ValueError
+    with watch.stage("a"), watch.stage("b"):
+        pass
+    assert list(watch.rounded()) == ["a", "b", "total"] or list(watch.rounded()) == ["b", "a", "total"]
+
+
+def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = accounts.peak_memory()
+    assert here is not None
+    assert 10**7 < here < 10**12
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert accounts.peak_memory() == pytest.approx(here / 1024, rel=0.2)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert accounts.peak_memory() is None
+
+
+def test_versions_leave_out_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "pandas":
+            raise metadata.PackageNotFoundError
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = accounts.versions()
+    assert "pandas" not in found
+    assert found["numpy"] == np.__version__
+
+
+def test_a_set_that_cannot_be_scored_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tsprout.metrics
+
+    def refuse(*args: Any, **options: Any) -> None:
+        raise InputError("too short to score")
+
+    monkeypatch.setattr(tsprout.metrics, "quick_scores", refuse)
+    scores = job.score(numbered(0, 3), numbered(0, 3), seed=0)
+    assert scores["summary"] == "There are no scores: too short to score"
+    assert scores["scores"] == {}

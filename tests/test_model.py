@@ -1,0 +1,150 @@
+"""Configuration, loss and sampling of the denoiser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tiny_models import CONFIGS, PADDED, TRANSFORMER, woken
+from tsprout.errors import InputError
+from tsprout.model import CONFIGS as NAMED
+from tsprout.model import Denoiser, ModelConfig
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("config", [*NAMED.values(), *CONFIGS.values()])
+def test_configurations_survive_json(config: ModelConfig) -> None:
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_settings_left_out_have_their_defaults() -> None:
+    assert ModelConfig.from_dict({}) == ModelConfig()
+    assert ModelConfig.from_dict({"sigma_data": 1}).sigma_data == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"colour": 1}, {"width": "8"}, {"width": 8.5}, {"width": True}, {"multipliers": 3}, {"multipliers": [1, "2"]}]
+    + [{"width": [1]}, {"backbone": 1}, {"sigma_data": None}],
+)
+def test_unknown_settings_and_wrong_types_are_refused(values: dict) -> None:
+    with pytest.raises(InputError, match="setting"):
+        ModelConfig.from_dict(values)
+
+
+def test_an_unknown_backbone_is_refused() -> None:
+    with pytest.raises(InputError, match="no backbone called 'rnn'"):
+        Denoiser(replace(TRANSFORMER, backbone="rnn"))
+
+
+def test_fresh_weights_are_seeded_and_leave_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    one, same, other = (Denoiser(TRANSFORMER, seed=s).state_dict() for s in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+def test_loss_is_the_weighted_error_of_the_denoiser() -> None:
+    model = woken(TRANSFORMER)
+    clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
+    sigma = torch.tensor([0.1, 1.0, 5.0])
+    with torch.no_grad():
+        losses = model.losses(clean, None, sigma, noise)
+        estimate = model(clean + sigma[:, None, None] * noise, sigma)
+    weight = (sigma**2 + 1.5**2) / (sigma * 1.5) ** 2
+    torch.testing.assert_close(losses, weight * ((estimate - clean) ** 2).mean((1, 2)))
+    assert torch.equal(model.losses(clean, torch.ones_like(clean, dtype=torch.bool), sigma, noise) > 0, losses > 0)
+
+
+@pytest.mark.parametrize("garbage", [1e4, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_unobserved_cells_do_not_matter_to_the_loss(name: str, garbage: float) -> None:
+    model = woken(CONFIGS[name])
+    clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
+    observed = torch.rand(3, 2, 16, generator=seeded(2)) > 0.3
+    observed[2] = False
+    sigma = torch.tensor([0.1, 1.0, 5.0])
+    one = model.losses(torch.where(observed, clean, 0), observed, sigma, noise)
+    other = model.losses(torch.where(observed, clean, garbage), observed, sigma, noise)
+    assert torch.equal(one, other)
+    assert float(one[2].detach()) == 0
+    other.sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
+def test_loss_of_a_fresh_model_is_about_one_at_every_level() -> None:
+    model = Denoiser(TRANSFORMER)
+    clean = model.config.sigma_data * torch.randn(512, 1, 16, generator=seeded())
+    for level in (0.02, 1.0, 50.0):
+        losses = model.losses(clean, None, torch.full((512,), level), torch.randn(512, 1, 16, generator=seeded(1)))
+        assert float(losses.detach().mean()) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_sampling_is_seeded(name: str) -> None:
+    model = woken(CONFIGS[name])
+    drawn = [model.sample((2, 3, 12), seeded(s)) for s in (1, 1, 2)]
+    assert drawn[0].shape == (2, 3, 12)
+    assert not drawn[0].requires_grad
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize(("solver", "steps", "calls"), [("heun", 5, 9), ("dpmpp-2m", 5, 5), (None, None, 3)])
+def test_network_calls(solver: str | None, steps: int | None, calls: int) -> None:
+    counted: list[int] = []
+    model = woken(TRANSFORMER)
+    model.sample((1, 1, 8), seeded(), solver=solver, steps=steps, on_step=lambda: counted.append(1))
+    assert len(counted) == calls
+
+
+def test_what_sampling_cannot_do_is_refused() -> None:
+    model = woken(TRANSFORMER)
+    with pytest.raises(InputError, match="no solver"):
+        model.sample((1, 1, 8), seeded(), solver="euler")
+    with pytest.raises(InputError, match="at least one step"):
+        model.sample((1, 1, 8), seeded(), steps=0)
+
+
+def test_token_and_prompt_change_what_is_sampled() -> None:
+    model = woken(TRANSFORMER)
+    plain = model.sample((2, 2, 12), seeded())
+    with_token = model.sample((2, 2, 12), seeded(), rows=torch.tensor([1]))
+    memory = model.encode(torch.randn(1, 4, 2, 12, generator=seeded(3)))
+    with_prompt = model.sample((2, 2, 12), seeded(), memory=memory)
+    assert float((plain - with_token).abs().max()) > 1e-3
+    assert float((plain - with_prompt).abs().max()) > 1e-3
+
+
+def test_facts() -> None:
+    model = Denoiser(TRANSFORMER)
+    assert model.parameter_count == sum(p.numel() for p in model.parameters())
+    assert model.has_prompt and not Denoiser(PADDED).has_prompt
+    assert model.device == torch.device("cpu")
+    assert model.training_sigma(5, seeded()).shape == (5,)
+
+
+def test_a_trained_model_learns_a_simple_set() -> None:
+    # The one thing all parts are for: after a few steps samples look more like the data than before.
+    model = Denoiser(replace(TRANSFORMER, prompt_depth=0, rows=0, sigma_data=1.0, steps=12), seed=1)
+    generator = seeded()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(200):
+        clean = torch.ones(64, 1, 8) * torch.randint(0, 2, (64, 1, 1), generator=generator) * 2 - 1
+        sigma = model.training_sigma(64, generator)
+        loss = model.losses(clean, None, sigma, torch.randn(64, 1, 8, generator=generator)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    drawn = model.eval().sample((200, 1, 8), seeded(1))
+    # Series that are -1 or +1 throughout, about as many of each.
+    assert float((drawn.abs() - 1).abs().mean()) < 0.3
+    assert 0.25 < float((drawn.mean((1, 2)) > 0).float().mean()) < 0.75
+    assert float(drawn.std(dim=-1).mean()) < 0.25

@@ -1,0 +1,176 @@
+"""Outputs appear whole or not at all, and nobody's files are lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tsprout import staging
+from tsprout.errors import InputError, TsproutError
+from tsprout.staging import check_file, check_folder, check_space, from_os_error, readable_bytes, staged_folder
+
+OURS = ("*.json",)
+
+
+def write_old(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "summary.json").write_text("old")
+    return folder
+
+
+def test_folder_appears_at_the_end(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b" / "out"
+    with staged_folder(out, OURS) as folder:
+        (folder / "summary.json").write_text("new")
+        assert not out.exists()
+    assert (out / "summary.json").read_text() == "new"
+    assert os.listdir(out.parent) == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_after_an_error(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), staged_folder(tmp_path / "a" / "b" / "out", OURS) as folder:
+        (folder / "summary.json").write_text("half")
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_cleaning_up_keeps_what_others_put_there_meanwhile(tmp_path: Path) -> None:
+    with pytest.raises(ValueError), staged_folder(tmp_path / "a" / "out", OURS):
+        (tmp_path / "a" / "theirs").write_text("x")
+        raise ValueError
+    assert os.listdir(tmp_path / "a") == ["theirs"]
+
+
+def test_force_keeps_the_old_until_the_new_is_complete(tmp_path: Path) -> None:
+    out = write_old(tmp_path / "out")
+    with pytest.raises(ValueError), staged_folder(out, OURS, force=True):
+        raise ValueError
+    assert (out / "summary.json").read_text() == "old"
+    with staged_folder(out, OURS, force=True) as folder:
+        (folder / "new.json").write_text("new")
+        assert (out / "summary.json").read_text() == "old"
+    assert os.listdir(out) == ["new.json"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_swap_that_fails_puts_the_old_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = write_old(tmp_path / "out")
+    real_rename = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if Path(target) == out and "old" not in Path(source).name:
+            raise OSError(errno.EIO, "input/output error")
+        real_rename(source, target)
+
+    monkeypatch.setattr(staging.os, "rename", rename)
+    with pytest.raises(OSError, match="input/output"), staged_folder(out, OURS, force=True):
+        pass
+    assert (out / "summary.json").read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_existing_folder_is_refused_without_force(tmp_path: Path) -> None:
+    out = write_old(tmp_path / "out")
+    with pytest.raises(InputError, match="exists") as caught:
+        check_folder(out, OURS)
+    assert "--force" in str(caught.value.fix)
+
+
+def test_force_never_replaces_files_of_others(tmp_path: Path) -> None:
+    out = write_old(tmp_path / "out")
+    for name in ("a.csv", "b.csv", "c.csv", "thesis.doc"):
+        (out / name).write_text("precious")
+    with pytest.raises(InputError, match=r"a\.csv, b\.csv, c\.csv and 1 more"):
+        check_folder(out, OURS, force=True)
+    assert (out / "thesis.doc").exists()
+
+
+def test_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        check_folder(tmp_path / "file", OURS, force=True)
+    with pytest.raises(InputError, match="leads through a file"):
+        check_folder(tmp_path / "file" / "out", OURS)
+
+
+def test_file_checks(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    assert check_file(target) == target
+    target.write_text("x")
+    with pytest.raises(InputError, match="exists"):
+        check_file(target)
+    assert check_file(target, force=True) == target
+    with pytest.raises(InputError, match="folder"):
+        check_file(tmp_path, force=True)
+    with pytest.raises(InputError, match="does not exist"):
+        check_file(tmp_path / "none" / "out.csv")
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging.os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="cannot be written"):
+        check_file(tmp_path / "out.csv")
+    with pytest.raises(InputError, match="cannot be written"):
+        check_folder(tmp_path / "out", OURS)
+
+
+def test_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_space(tmp_path / "a" / "b" / "out.csv", 1)
+    monkeypatch.setattr(staging.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 5, 5))
+    with pytest.raises(InputError, match=r"at least 6 B, and 5 B are free"):
+        check_space(tmp_path / "out.csv", 6)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, TsproutError, "no space left"),
+        (errno.EDQUOT, TsproutError, "no space left"),
+        (errno.EACCES, InputError, "permission denied"),
+        (errno.EROFS, InputError, "permission denied"),
+        (errno.ENOENT, InputError, "no such file"),
+        (errno.EISDIR, InputError, "directory"),
+        (errno.ENAMETOOLONG, InputError, "cannot be used"),
+        (errno.EIO, TsproutError, "nput/output"),
+    ],
+)
+def test_what_the_system_refuses_becomes_an_error_to_act_on(number: int, kind: type, words: str) -> None:
+    error = from_os_error(OSError(number, os.strerror(number), "some/file"))
+    assert type(error) is kind
+    assert words in error.what
+    assert error.where == "some/file"
+    assert from_os_error(OSError(number, os.strerror(number)), "place").where == "place"
+
+
+def test_readable_bytes() -> None:
+    assert [readable_bytes(size) for size in (12, 1500, 2.5e6, 3e9, 4e12)] == [
+        "12 B",
+        "1.5 kB",
+        "2.5 MB",
+        "3.0 GB",
+        "4.0 TB",
+    ]
+
+
+def test_tidying_up_is_not_interrupted_and_works_in_any_thread(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with staging._uninterrupted():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
+
+    def work() -> None:
+        with staged_folder(tmp_path / "out", OURS):
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert (tmp_path / "out").is_dir()

@@ -1,0 +1,307 @@
+"""Checkpoints: a folder with ``config.json`` and ``model.safetensors``; nothing in it can run code.
+
+``config.json`` names its format and version, the model's configuration, and what a reader wants to know (sets,
+licences, steps). A fitted model adds ``fitted`` (scaling, schema, report) and ``shots.safetensors``: the user's own few
+series, which the model is shown when it samples. **A fitted model therefore contains its training series.**
+
+A checkpoint is found by the name of one bundled in the package, by the path of a folder, or, with the extra ``hub``, by
+a Hugging Face repository id such as ``name/model``. Files that are truncated, of a newer format, or pickles are
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+
+from tsprout.data.schema import Schema
+from tsprout.errors import CheckpointError, MissingExtraError
+from tsprout.model import Denoiser, ModelConfig
+from tsprout.nn.adapters import AdapterConfig, adapt
+from tsprout.series import SeriesSet
+from tsprout.staging import from_os_error, staged_folder
+
+FORMAT = "tsprout-checkpoint"
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, SHOTS = "config.json", "model.safetensors", "shots.safetensors"
+FILES = (CONFIG, WEIGHTS, SHOTS, "README.md", "golden.json")
+PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib")
+BUNDLED = Path(__file__).parent / "weights"
+
+
+@dataclass
+class Checkpoint:
+    """What a folder holds: the model, facts about it, and for a fitted one what it was fitted on and how."""
+
+    model: Denoiser
+    info: dict[str, Any] = field(default_factory=dict)
+    adapter: AdapterConfig | None = None
+    fitted: dict[str, Any] | None = None
+    shots: SeriesSet | None = None
+
+
+def bundled_names() -> list[str]:
+    """Names of the checkpoints inside the package."""
+    return sorted(p.name for p in BUNDLED.iterdir() if (p / CONFIG).is_file()) if BUNDLED.is_dir() else []
+
+
+def find(name: str | Path) -> Path:
+    """The folder of a bundled name, a local folder, or a hub id (which downloads).
+
+    Raises:
+        CheckpointError: if there is none, or the path is a single file.
+        MissingExtraError: if it looks like a hub id and the extra ``hub`` is not installed.
+    """
+    text = str(name)
+    if text in bundled_names():
+        return BUNDLED / text
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return path
+        exists = path.exists()
+    except OSError as error:
+        raise CheckpointError("there is no such checkpoint", where=text, fix=str(from_os_error(error).fix)) from error
+    if path.suffix.lower() in PICKLES:
+        raise CheckpointError(
+            "this is a pickle, or may be one, and loading a pickle runs whatever code is in it",
+            where=text,
+            fix="tsprout loads only folders with config.json and model.safetensors.",
+        )
+    if exists:
+        raise CheckpointError(
+            "this is a file; a checkpoint is a folder", where=text, fix="Name the folder that holds config.json."
+        )
+    parts = text.split("/")
+    if len(parts) == 2 and all(parts) and not text.startswith((".", "~")):
+        return _download(text)
+    raise CheckpointError(
+        "there is no such checkpoint",
+        where=text,
+        fix=f"Bundled: {', '.join(bundled_names()) or 'none'}. Or name a folder, or a hub id such as owner/model.",
+    )
+
+
+def _download(repository: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError(
+            "no such folder, and reading from the Hugging Face hub needs the extra 'hub'",
+            where=repository,
+            fix='pip install "tsprout[hub]", or give the path of an existing folder.',
+        ) from error
+    try:
+        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
+    except Exception as error:  # the hub client raises a dozen unrelated types
+        raise CheckpointError(
+            f"neither a local folder nor to be had from the hub ({type(error).__name__})",
+            where=repository,
+            fix="Check the spelling and the connection, or give the path of an existing folder.",
+        ) from error
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        if any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
+            fix = "It holds a pickle, which tsprout never loads, since loading one runs whatever code is in it."
+        else:
+            fix = f"A tsprout checkpoint is a folder with {CONFIG} and {WEIGHTS}."
+        raise CheckpointError(f"there is no {CONFIG}: this is not a checkpoint", where=str(folder), fix=fix)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
+            raise CheckpointError(
+                "this is not a tsprout checkpoint",
+                where=str(path),
+                fix=f"Its {CONFIG} would say so; name a folder that tsprout wrote.",
+            )
+        version = config["format_version"]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, RecursionError) as error:
+        raise CheckpointError(
+            f"the configuration cannot be read ({type(error).__name__}): it is damaged or truncated",
+            where=str(path),
+            fix="Copy or download the checkpoint again.",
+        ) from error
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"the checkpoint is of format version {version}, this tsprout reads version {FORMAT_VERSION}",
+            where=str(path),
+            fix="Upgrade tsprout (pip install --upgrade tsprout)."
+            if isinstance(version, int) and version > FORMAT_VERSION
+            else "Make the checkpoint again.",
+        )
+    return config
+
+
+def load(name: str | Path, *, device: str = "cpu") -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        name: see :func:`find`.
+        device: where the weights go.
+
+    Raises:
+        CheckpointError: missing, truncated, damaged, of another format version, a pickle, or not fitting its
+            configuration.
+    """
+    folder = find(name)
+    config = _config(folder)
+    try:
+        model_config = ModelConfig.from_dict(config["model"])
+        adapter = AdapterConfig(**config["adapter"]) if config.get("adapter") else None
+        weights = load_file(folder / WEIGHTS)
+        model = Denoiser(model_config)
+        if adapter is not None:
+            adapt(model, adapter)
+        model.load_state_dict({k: v.float() for k, v in weights.items()})
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{WEIGHTS} is missing", where=str(folder), fix="Copy or download the checkpoint again."
+        ) from error
+    except (SafetensorError, EOFError) as error:
+        raise CheckpointError(
+            "the weights are truncated, damaged, or not safetensors",
+            where=str(folder / WEIGHTS),
+            fix="Copy or download the checkpoint again. Pickled weights are never loaded.",
+        ) from error
+    except OSError as error:
+        raise from_os_error(error, folder / WEIGHTS) from error
+    except (RuntimeError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise CheckpointError(
+            f"weights and configuration do not fit together: {_short(error)}",
+            where=str(folder),
+            fix="Copy or download the checkpoint again, or upgrade tsprout.",
+        ) from error
+    fitted = config.get("fitted")
+    shots = _load_shots(folder, fitted) if fitted else None
+    return Checkpoint(model.eval().to(device), config.get("info", {}), adapter, fitted, shots)
+
+
+def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, force: bool = False) -> None:
+    """Write a checkpoint folder; it appears whole or not at all.
+
+    Args:
+        checkpoint: what to write.
+        folder: where; refused if it exists, unless ``force`` and it holds a checkpoint only.
+        half: store weights in 16 bits. Without it a loaded model gives the same bits as the saved one.
+        force: replace an older checkpoint there.
+    """
+    from tsprout import __version__
+
+    dtype = torch.float16 if half else torch.float32
+    weights = {k: v.detach().to("cpu", dtype).contiguous() for k, v in checkpoint.model.state_dict().items()}
+    config: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "tsprout_version": __version__,
+        "model": checkpoint.model.config.to_dict(),
+        "info": checkpoint.info,
+    }
+    if checkpoint.adapter is not None:
+        config["adapter"] = checkpoint.adapter.to_dict()
+    if checkpoint.fitted is not None and checkpoint.shots is not None:
+        config["fitted"] = checkpoint.fitted | {"shots": _shots_facts(checkpoint.shots)}
+    with staged_folder(folder, FILES, force=force) as stage:
+        try:
+            save_file(weights, stage / WEIGHTS)
+            if checkpoint.shots is not None:
+                save_arrays(_shots_arrays(checkpoint.shots), stage / SHOTS)
+            (stage / CONFIG).write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise from_os_error(error, folder) from error
+        except SafetensorError as error:
+            raise from_os_error(OSError(28 if "space" in str(error) else 5, str(error)), folder) from error
+
+
+def _short(error: Exception) -> str:
+    """The first line of an error that says something: torch begins with a heading."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[1] if len(lines) > 1 and lines[0].endswith(":") else (lines or [type(error).__name__])[0]
+
+
+def _shots_arrays(shots: SeriesSet) -> dict[str, np.ndarray]:
+    arrays = {
+        "values": np.ascontiguousarray(shots.values),
+        "observed": np.ascontiguousarray(shots.observed),
+        "lengths": np.ascontiguousarray(shots.lengths),
+    }
+    if shots.times is not None:
+        stamps = shots.times.astype("datetime64[ns]").view(np.int64) if shots.times.dtype.kind == "M" else shots.times
+        arrays["times"] = np.ascontiguousarray(stamps)
+    return arrays
+
+
+def _shots_facts(shots: SeriesSet) -> dict[str, Any]:
+    """What of the shots is text, or small, and goes into the configuration."""
+    return {
+        "channels": list(shots.channels),
+        "ids": _column(shots.ids),
+        "time_kind": None if shots.times is None else shots.times.dtype.kind,
+        "frequency": shots.frequency,
+        "labels": None if shots.labels is None else _column(shots.labels),
+        "static": {k: _column(v) for k, v in shots.static.items()},
+        "schema": None if shots.schema is None else shots.schema.to_dict(),
+    }
+
+
+def _column(column: np.ndarray) -> dict[str, Any]:
+    """One value a series, JSON-able; not-a-number and missing become null, what is not a number becomes text."""
+    if column.dtype.kind in "mM":
+        return {"dtype": column.dtype.str, "values": column.astype(np.int64).tolist()}
+    kind = column.dtype.str if column.dtype.kind in "iufb" else "object"
+    plain = [v.item() if isinstance(v, np.generic) else v for v in column.tolist()]
+    values = [None if isinstance(v, float) and not math.isfinite(v) else v for v in plain]
+    return {"dtype": kind, "values": [v if isinstance(v, int | float | bool | None) else str(v) for v in values]}
+
+
+def _from_column(column: dict[str, Any]) -> np.ndarray:
+    if column["dtype"] == "object":
+        out = np.empty(len(column["values"]), dtype=object)
+        out[:] = column["values"]
+        return out
+    if np.dtype(column["dtype"]).kind in "mM":
+        return np.array(column["values"], dtype=np.int64).astype(column["dtype"])
+    values = [math.nan if v is None else v for v in column["values"]]
+    return np.array(values, dtype=column["dtype"])
+
+
+def _load_shots(folder: Path, fitted: dict[str, Any]) -> SeriesSet:
+    path = folder / SHOTS
+    try:
+        facts = fitted["shots"]
+        arrays = load_arrays(path)
+        times = arrays.get("times")
+        if times is not None and facts["time_kind"] == "M":
+            times = times.view("datetime64[ns]")
+        return SeriesSet(
+            values=arrays["values"],
+            observed=arrays["observed"],
+            lengths=arrays["lengths"],
+            channels=tuple(facts["channels"]),
+            ids=_from_column(facts["ids"]),
+            times=times,
+            frequency=facts["frequency"],
+            labels=None if facts["labels"] is None else _from_column(facts["labels"]),
+            static={k: _from_column(v) for k, v in facts["static"].items()},
+            schema=None if facts["schema"] is None else Schema.from_dict(facts["schema"]),
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            "the shots beside the weights are missing, truncated or damaged",
+            where=str(path),
+            fix="Copy the checkpoint again, or fit again.",
+        ) from error

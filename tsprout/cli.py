@@ -1,0 +1,218 @@
+"""The command line: one function a verb, no logic, only calls into the floors below.
+
+Nothing heavy is imported here, so that ``tsprout --help`` answers at once; each verb imports what it needs.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tsprout import __version__
+from tsprout.console import Console
+from tsprout.errors import InputError
+from tsprout.job import FitOptions, ReaderOptions, SampleOptions
+from tsprout.options import (
+    Budget,
+    Count,
+    Force,
+    Length,
+    Mode,
+    Model,
+    Seed,
+    Solver,
+    Steps,
+    report,
+    verb,
+)
+
+app = typer.Typer(
+    name="tsprout",
+    help="A handful of time series in, thousands of realistic synthetic ones out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Series: .csv, .parquet, .npz, .npy, .ts or .jsonl.", show_default=False)
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"tsprout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@verb
+def run(
+    file: File,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to make.", show_default=False)],
+    n: Count = 1000,
+    model: Model = "small",
+    mode: Mode = "auto",
+    budget: Budget = "60s",
+    seed: Seed = 0,
+    length: Length = None,
+    steps: Steps = None,
+    solver: Solver = None,
+    force: Force = False,
+    *,
+    reader: ReaderOptions,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
+    from tsprout import job, render
+
+    fitting = FitOptions(model, mode, budget, seed)
+    sampling = SampleOptions(n, length, steps, solver, seed)
+    with console.progress() as progress:
+        account = job.run(
+            file,
+            out,
+            reader=reader,
+            fitting=fitting,
+            sampling=sampling,
+            force=force,
+            progress=progress,
+            on_read=lambda described: render.input_lines(console, described),
+        )
+    render.run(console, account)
+    return account
+
+
+@app.command()
+@verb
+def inspect(file: File, *, reader: ReaderOptions, console: Console) -> Mapping[str, Any]:
+    """Say what is in a file: series, channels, gaps, and how each channel would be scaled."""
+    from tsprout import job, overview, render
+
+    with console.progress() as progress:
+        account = overview.inspect(job.read_input(file, reader, progress), file)
+    render.inspect(console, account)
+    return account
+
+
+@app.command()
+@verb
+def fit(
+    file: File,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="MODEL", help="Model folder to make.", show_default=False)
+    ],
+    model: Model = "small",
+    mode: Mode = "auto",
+    budget: Budget = "60s",
+    seed: Seed = 0,
+    force: Force = False,
+    *,
+    reader: ReaderOptions,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Adapt the model to the series of a file and keep it as a folder."""
+    from tsprout import job, render
+
+    options = FitOptions(model, mode, budget, seed)
+    with console.progress() as progress:
+        account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
+    render.fit(console, account)
+    return account
+
+
+@app.command()
+@verb
+def sample(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder made by tsprout fit.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to make.", show_default=False)],
+    n: Count = 1000,
+    seed: Seed = 0,
+    length: Length = None,
+    steps: Steps = None,
+    solver: Solver = None,
+    format: Annotated[str | None, typer.Option(help="Format, where the extension does not say.")] = None,
+    force: Force = False,
+    *,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Draw series from a fitted model into a file; its extension chooses the format."""
+    from tsprout import job, render
+
+    options = SampleOptions(n, length, steps, solver, seed)
+    with console.progress() as progress:
+        account = job.sample(model, out, options=options, format=format, force=force, progress=progress)
+    render.sample(console, account)
+    return account
+
+
+@app.command()
+@verb
+def doctor(*, console: Console) -> Mapping[str, Any]:
+    """Check this installation: versions, threads, memory, devices, extras, and the bundled model."""
+    from tsprout import doctor as checks
+    from tsprout import render
+
+    account = checks.doctor()
+    render.doctor(console, account)
+    return account
+
+
+@app.command()
+@verb
+def models(*, console: Console) -> Mapping[str, Any]:
+    """List the models that come with the package."""
+    from tsprout import doctor as checks
+    from tsprout import render
+
+    account = checks.models()
+    render.models(console, account)
+    return account
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line on ``argv`` (without the program's name) and return its exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    warnings.filterwarnings("ignore")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = typer.main.get_command(app)(args=given, prog_name="tsprout", standalone_mode=False)
+    except Exception as error:
+        return report(Console(as_json="--json" in given), _as_input_error(error))
+    return code if isinstance(code, int) else 0
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _as_input_error(error: Exception) -> Exception:
+    """The usage errors of the option parser, in our own words; any other exception unchanged."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        return error
+    context = getattr(error, "ctx", None)
+    help_command = f"{context.command_path} --help" if context is not None else "tsprout --help"
+    return InputError(message(), fix=f"See {help_command}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Whether a series set can be used as shots, said before anything expensive starts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tsprout.errors import InputError
+from tsprout.series import SeriesSet
+
+MIN_LENGTH = 4
+MAX_LENGTH = 1024
+
+
+def check_usable(series: SeriesSet) -> list[str]:
+    """Notices about a set of shots that can be used.
+
+    Raises:
+        InputError: no series or channels, shorter than 4 or longer than 1024 time steps, a channel with nothing
+            observed, infinite values.
+    """
+    if series.n_series == 0 or series.n_channels == 0:
+        raise InputError(
+            f"there are {series.n_series} series with {series.n_channels} channels; at least one is needed"
+        )
+    _check_lengths(series)
+    _check_values(series)
+    notices = []
+    if series.n_series == 1:
+        notices.append(
+            "there is only one series, so how series differ cannot be learnt; if it is a long recording, cut it into "
+            "many with window="
+        )
+    for j, name in enumerate(series.channels):
+        seen = series.values[:, j][series.observed[:, j]]
+        if seen.min() == seen.max():
+            notices.append(f"channel {name!r} is constant ({seen[0]:g}) and will stay so")
+    blank = np.flatnonzero(~series.observed.any(axis=(1, 2)))
+    if blank.size:
+        named = ", ".join(repr(_plain(series.ids[i])) for i in blank[:5])
+        notices.append(f"{blank.size} series hold no values at all: {named}")
+    return notices
+
+
+def _check_lengths(series: SeriesSet) -> None:
+    longest, shortest = int(series.lengths.max()), int(np.argmin(series.lengths))
+    if series.lengths[shortest] < MIN_LENGTH:
+        n = int((series.lengths < MIN_LENGTH).sum())
+        raise InputError(
+            f"at least {MIN_LENGTH} time steps are needed, the shortest length the model knows; "
+            f"{n} series {'is' if n == 1 else 'are'} shorter",
+            where=f"series {_plain(series.ids[shortest])!r}: {int(series.lengths[shortest])} time step(s)",
+            fix="Leave such series out. If all have one time step, check which columns are the id and the time.",
+        )
+    if longest > MAX_LENGTH:
+        raise InputError(
+            f"at most {MAX_LENGTH} time steps are possible",
+            where=f"series {_plain(series.ids[int(np.argmax(series.lengths))])!r}: {longest} time steps",
+            fix=f"Cut the series into windows, for instance window={_window(longest)}.",
+        )
+
+
+def _check_values(series: SeriesSet) -> None:
+    infinite = np.isinf(series.values)
+    if infinite.any():
+        i, j, k = (int(x) for x in np.argwhere(infinite)[0])
+        raise InputError(
+            f"{int(infinite.sum())} infinite value(s)",
+            where=f"series {_plain(series.ids[i])!r}, channel {series.channels[j]!r}, time step {k}",
+            fix="Replace them with numbers, or with NaN if they are missing.",
+        )
+    blank = [name for j, name in enumerate(series.channels) if not series.observed[:, j].any()]
+    if blank:
+        raise InputError(
+            f"nothing was observed in channel{'s' if len(blank) > 1 else ''} {', '.join(map(repr, blank))}",
+            fix="Leave it out with channels=, or check the column.",
+        )
+
+
+def _window(length: int) -> int:
+    """A window that gives a good number of series: a power of two between 16 and 256."""
+    return int(min(256, max(16, 2 ** int(np.log2(length / 20)))))
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def validate(series: SeriesSet) -> SeriesSet:
+    """The set itself, with the notices of :func:`check_usable` added to its schema.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    notices = check_usable(series)
+    if series.schema is None or not notices:
+        return series
+    return dataclasses.replace(series, schema=series.schema.noticed(*notices))

@@ -1,0 +1,251 @@
+"""CSV and its kin (``;``, tab, ``|``, decimal comma, gzip): long and wide, read and written in streams."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tsprout.data import numbers, tables
+from tsprout.data.files import dialect as dialects
+from tsprout.data.files._writer import Writer
+from tsprout.data.files.dialect import Dialect
+from tsprout.data.long import LongBuilder, attach
+from tsprout.data.memory import human, require
+from tsprout.data.roles import ReadOptions, Roles, assign
+from tsprout.data.wide import WideBuilder
+from tsprout.errors import InputError
+from tsprout.series import SeriesSet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MANY_ROWS = 5_000_000
+BLOCK_BYTES = 4 << 20
+
+
+def read(path: Path, options: ReadOptions) -> SeriesSet:
+    """Read a CSV file; see :func:`tsprout.data.files.read`."""
+    where = str(path)
+    dialect = dialects.sniff(path, options.encoding, options.missing_codes)
+    roles = assign(dialect.header, dialect.kinds, options, where)
+    if options.label_column is None and roles.label is not None and dialect.kinds[roles.label] == "float":
+        roles.channels = [c for c in dialect.header if c in {*roles.channels, roles.label}]
+        roles.label = None
+    notices = _check_size(path, dialect, roles, options)
+
+    def row_name(index: int) -> str:
+        return dialects.row_name(dialect, index)
+
+    builder: LongBuilder = (WideBuilder if roles.wide else LongBuilder)(roles, options, where, row_name)
+    builder.notices += notices
+    builder.count_decimals = True
+    _stream(dialect, roles, builder, options)
+    series = builder.finish(ids_are_text=True)
+    kept = [c for c in dialect.header if c not in roles.ignored]
+    dtypes, styles, words = _channel_facts(dialect, builder)
+    if roles.id is not None:
+        dtypes[roles.id] = "int64" if series.ids.dtype == np.int64 else "str"
+    missing = Counter(
+        cell for row in dialect.rows for cell in row if cell.strip() in dialect.nulls and cell.strip()
+    ).most_common(1)
+    schema = tables.schema_of(
+        f"csv-{'wide' if roles.wide else 'long'}",
+        kept,
+        roles,
+        builder,
+        dtypes=dtypes,
+        number_styles=styles,
+        bool_texts=words,
+        delimiter=dialect.delimiter,
+        decimal_mark=dialect.decimal_mark,
+        encoding=dialect.encoding,
+        missing_text=missing[0][0] if missing else "",
+    )
+    return attach(series, schema, options)
+
+
+def _check_size(path: Path, dialect: Dialect, roles: Roles, options: ReadOptions) -> list[str]:
+    size = path.stat().st_size * (5 if dialect.compressed else 1)
+    rows = int(size / dialect.bytes_per_row)
+    values = len(roles.steps or roles.channels)
+    needed = rows * (9 * values + 60)
+    require(needed, options.available_memory, str(path))
+    if rows < MANY_ROWS:
+        return []
+    return [f"a large file: about {rows:,} rows, which need about {human(needed)} of memory while reading"]
+
+
+def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadOptions) -> None:
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    values = roles.steps or roles.channels
+    texts = [c for c in (roles.id, roles.time, roles.label, *roles.static) if c is not None]
+    types = {c: pa.bool_() if dialect.kinds[c] == "bool" else pa.float64() for c in values}
+    types |= dict.fromkeys(texts, pa.string())
+    encoding = "utf8" if dialect.encoding.lower() in ("utf-8", "utf8", "utf-8-sig") else dialect.encoding
+    total = dialect.path.stat().st_size
+    try:
+        reader = pacsv.open_csv(
+            pa.input_stream(str(dialect.path), compression="gzip" if dialect.compressed else None),
+            read_options=pacsv.ReadOptions(
+                use_threads=False,
+                block_size=max(BLOCK_BYTES, 8 * dialect.longest_line),
+                encoding=encoding,
+                column_names=dialect.header,
+                skip_rows_after_names=1,
+            ),
+            parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted),
+            convert_options=pacsv.ConvertOptions(
+                column_types=types,
+                include_columns=[*texts, *values],
+                null_values=list(dialect.nulls),
+                true_values=["true", "True", "TRUE"],
+                false_values=["false", "False", "FALSE"],
+                strings_can_be_null=False,
+                decimal_point=dialect.decimal_mark,
+            ),
+        )
+        done = 0
+        for batch in reader:
+            builder.add(_without_empty_texts(batch, texts))
+            done += batch.num_rows
+            if options.progress is not None:
+                options.progress("read", min(total, int(done * dialect.bytes_per_row)), total)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, OSError) as error:
+        raise _explained(error, dialect, values) from None
+
+
+def _without_empty_texts(batch: pa.RecordBatch, texts: list[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if name in texts:
+            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _explained(error: Exception, dialect: Dialect, values: list[str]) -> InputError:
+    text = str(error)
+    where = str(dialect.path)
+    found = None
+    if "Expected" in text:
+        found = dialects.ragged(dialect)
+    elif "invalid UTF8" in text or isinstance(error, UnicodeDecodeError) or "codec" in text:
+        return InputError(
+            f"the file is not all {dialect.encoding} text",
+            where=where,
+            fix="Say the encoding with encoding=; try latin-1, cp1252 or utf-16.",
+        )
+    elif "conversion error" in text:
+        found = dialects.not_a_number(dialect, values)
+    return found or InputError(f"cannot be read as CSV: {text}", where=where)
+
+
+def _channel_facts(
+    dialect: Dialect, builder: LongBuilder
+) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, str]]]:
+    """Dtypes, number styles and words for false and true, by channel (or step) column."""
+    dtypes: dict[str, str] = {}
+    styles: dict[str, str] = {}
+    words: dict[str, tuple[str, str]] = {}
+    for j, name in enumerate(builder.roles.channels):
+        cells = dialect.cells(name)
+        kind = dialect.kinds[name]
+        if kind == "bool":
+            dtypes[name] = "bool"
+            words[name] = next(
+                w for w in (("False", "True"), ("false", "true"), ("FALSE", "TRUE"), ("False", "True"))
+                if any(c in w for c in cells) or w[0] == "FALSE"
+            )  # fmt: skip
+        elif kind == "int" and builder.whole[j]:
+            dtypes[name] = "int64"
+        else:
+            dtypes[name] = "float64"
+            style = numbers.written_style(cells, dialect.decimal_mark)
+            styles[name] = numbers.merge_style(style, builder.decimals[j])
+    return dtypes, styles, words
+
+
+class CsvWriter(Writer):
+    """Writes CSV in the dialect that came in."""
+
+    def _begin(self, batch: SeriesSet) -> None:
+        self.schema = tables.complete(self.known, batch, self.form, self.n_series)
+        s = self.schema
+        self._rows = 0
+        self._zip = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0) if self.path.suffix == ".gz" else None
+        name = s.encoding.lower()
+        self._encoder = None if name in ("utf-8", "utf8") else codecs.getincrementalencoder(s.encoding)()
+        self._missing = s.missing_text or ("NaN" if len(s.columns) == 1 else "")
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=s.delimiter, lineterminator="\n").writerow(s.columns)
+        self._put(buffer.getvalue().encode("utf-8"))
+
+    def _put(self, data: bytes) -> None:
+        if self._encoder is not None:
+            try:
+                data = self._encoder.encode(data.decode("utf-8"))
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"{error.object[error.start]!r} cannot be written in {self.schema.encoding}", where=str(self.path)
+                ) from None
+        (self._zip or self.file).write(data)
+
+    def _add(self, batch: SeriesSet) -> None:
+        for block in tables.blocks(batch):
+            self._add_block(block)
+
+    def _add_block(self, block: SeriesSet) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        columns = [self._text(c) for c in tables.columns_of(block, self.schema, self._render, self._rows).values()]
+        self._rows += len(columns[0])
+        lines = pc.binary_join_element_wise(*columns, self.schema.delimiter) if len(columns) > 1 else columns[0]
+        text = pc.binary_join_element_wise(lines, "", "\n").cast(pa.large_string())
+        if len(text):
+            # The bytes of an Arrow text array lie one after the other: they are the lines of the file.
+            _, offsets, data = text.buffers()
+            first, last = np.frombuffer(offsets, np.int64)[[text.offset, text.offset + len(text)]].tolist()
+            self._put(data.slice(first, last - first).to_pybytes())
+
+    def _text(self, column: Any) -> Any:
+        """A column as text without nulls, quoted where it must be."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not pa.types.is_dictionary(column.type):
+            return column.cast(pa.string()).fill_null("")
+        values = column.dictionary
+        special = pc.match_substring_regex(values, f'["\\r\\n{self.schema.delimiter}]')
+        quoted = pc.binary_join_element_wise('"', pc.replace_substring(values, '"', '""'), '"', "")
+        chosen = pc.if_else(special, quoted, values)
+        return pa.DictionaryArray.from_arrays(column.indices, chosen).dictionary_decode().fill_null("")
+
+    def _render(self, name: str, values: np.ndarray) -> Any:
+        import pyarrow as pa
+
+        s = self.schema
+        like = s.step_columns[0] if s.wide and name not in s.dtypes else name
+        dtype = s.dtypes.get(like, "float64")
+        style = s.number_styles.get(like, "short")
+        words = s.bool_texts.get(like, ("False", "True"))
+        column = numbers.to_text(values, dtype, style, words, s.decimal_mark)
+        if self._missing and column.null_count:
+            column = column.cast(pa.string()).fill_null(self._missing)
+        return column
+
+    def _end(self) -> None:
+        if self._zip is not None:
+            self._zip.close()

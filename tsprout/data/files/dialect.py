@@ -1,0 +1,247 @@
+"""What a CSV file looks like, from its first megabyte: encoding, delimiter, header, and what each column holds.
+
+Also the slow, exact search for the line of a file where something is wrong, used only once something is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tsprout.data.tables import text_kind
+from tsprout.errors import InputError
+
+SAMPLE_BYTES = 1 << 20
+NULLS = (
+    "",
+    "NA",
+    "N/A",
+    "NaN",
+    "nan",
+    "NAN",
+    "null",
+    "NULL",
+    "Null",
+    "None",
+    "none",
+    "-nan",
+    "#N/A",
+    "<NA>",
+    "n/a",
+    "?",
+)
+_MAGIC = {
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a ZIP archive, such as .npz or .xlsx",
+    b"\x93NUMPY": "a numpy file",
+    b"\x89HDF": "an HDF5 file",
+    b"\x80\x04": "a pickle",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+}
+
+
+@dataclass
+class Dialect:
+    """How a CSV file is written; ``rows`` are the sample's data rows."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    decimal_mark: str
+    header: list[str]
+    rows: list[list[str]]
+    bytes_per_row: float
+    compressed: bool
+    quoted: bool
+    longest_line: int
+    nulls: tuple[str, ...]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    def cells(self, name: str) -> list[str]:
+        """The sample's cells of one column that are not missing."""
+        j = self.header.index(name)
+        return [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
+
+
+def sniff(path: Path, encoding: str, missing_codes: tuple[str | float, ...]) -> Dialect:
+    """Look at the start of a file.
+
+    Raises:
+        InputError: the file is empty, is not text, is in another encoding, has no header or no rows.
+    """
+    where = str(path)
+    with open(path, "rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if compressed else open(path, "rb") as raw:
+            data = raw.read(SAMPLE_BYTES)
+            more = bool(raw.read(1))
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", where=where) from None
+    if not data.strip():
+        raise InputError("the file is empty", where=where, fix="Give a file with a header and at least one series.")
+    text = decode(data, encoding, where, final=not more)
+    lines = text.splitlines()
+    complete = lines[:-1] if more and len(lines) > 1 else lines
+    body = [line for line in complete if line.strip()]
+    delimiter = _delimiter(body, path)
+    records = [row for row in csv.reader(io.StringIO("\n".join(complete) + "\n"), delimiter=delimiter) if row]
+    header = [name.strip() for name in records[0]]
+    rows = records[1:]
+    if not rows:
+        raise InputError("there is a header but no rows of data", where=where)
+    _check_header(header, where)
+    cells = [c for row in rows[:200] for c in row]
+    comma = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", c.strip())) for c in cells)
+    point = sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", c.strip())) for c in cells)
+    mark = "," if delimiter != "," and comma and not point else "."
+    nulls = tuple(dict.fromkeys((*NULLS, *(str(c) for c in missing_codes))))
+    size = sum(len(line) + 1 for line in body[1:]) * len(data) / max(len(text), 1)
+    dialect = Dialect(
+        path=path,
+        encoding=encoding,
+        delimiter=delimiter,
+        decimal_mark=mark,
+        header=header,
+        rows=rows,
+        bytes_per_row=max(1.0, size / len(rows)),
+        compressed=compressed,
+        quoted='"' in text,
+        longest_line=max(len(line) for line in body),
+        nulls=nulls,
+    )
+    dialect.kinds = {name: _kind(dialect.cells(name), mark) for name in header}
+    return dialect
+
+
+def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
+    """Bytes as text, or an explanation why they are none."""
+    for magic, what in _MAGIC.items():
+        if data.startswith(magic):
+            raise InputError(
+                f"this is not a text file; it looks like {what}",
+                where=where,
+                fix="Give it the extension of its format.",
+            )
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError:
+        raise InputError(f"unknown encoding {encoding!r}", fix="Try utf-8, utf-16, latin-1 or cp1252.") from None
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = decoder.decode(data, final)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        likely = "utf-16" if wide else "latin-1 or cp1252 (western European), utf-16, shift_jis or gb18030"
+        raise InputError(
+            f"byte {data[error.start]:#04x} is not {encoding} text",
+            where=f"{where}, line {line}",
+            fix=f"Say the encoding with encoding=; try {likely}.",
+        ) from None
+    if "\x00" in text:
+        raise InputError(
+            "this is not a text file: it contains zero bytes",
+            where=where,
+            fix="If it is text in another encoding, try encoding='utf-16'; otherwise use the extension of its format.",
+        )
+    return text.removeprefix("\ufeff")
+
+
+def _delimiter(lines: list[str], path: Path) -> str:
+    candidates = ["\t", ",", ";", "|"] if ".tsv" in path.name.lower() else [",", ";", "\t", "|"]
+    counts = {}
+    for d in candidates:
+        widths = [len(row) for row in csv.reader(lines[:20], delimiter=d)]
+        counts[d] = (widths.count(widths[0]), widths[0]) if widths[0] > 1 else (0, 1)
+    steady = max(counts.values())[0]
+    # The first candidate that splits (nearly) all rows alike into the most columns.
+    return max(candidates, key=lambda d: counts[d][1] if counts[d][0] * 2 >= steady and counts[d][0] else 0)
+
+
+def _check_header(header: list[str], where: str) -> None:
+    numeric = [float(name) for name in header if _is_number(name)]
+    rising = all(b > a for a, b in itertools.pairwise(numeric))
+    if len(numeric) == len(header) and (not rising or len(header) < 4):
+        raise InputError(
+            f"the first row holds numbers ({', '.join(header[:4])}...), not the names of the columns",
+            where=where,
+            fix="Add a header row.",
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _kind(cells: list[str], mark: str) -> str:
+    if not cells:
+        return "empty"
+    if all(c.lower() in ("true", "false") for c in cells):
+        return "bool"
+    if all(re.fullmatch(r"[+-]?\d+", c) for c in cells):
+        return "int"
+    plain = [c.replace(",", ".") if mark == "," else c for c in cells]
+    return "float" if all(_is_number(c) for c in plain) else text_kind(plain)
+
+
+def records(dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """All rows but the header, each with the line of the file it ends on."""
+    encoding = "utf-8-sig" if dialect.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else dialect.encoding
+    opener: Callable[..., io.TextIOBase] = gzip.open if dialect.compressed else open  # type: ignore[assignment]
+    with opener(dialect.path, "rt", encoding=encoding, errors="replace", newline="") as text:
+        reader = csv.reader(text, delimiter=dialect.delimiter)
+        header_seen = False
+        for row in reader:
+            if row and header_seen:
+                yield reader.line_num, row
+            header_seen = header_seen or bool(row)
+
+
+def row_name(dialect: Dialect, index: int) -> str:
+    """Data row ``index`` (from 0) as the row of the file a person sees (the header is row 1)."""
+    for i, (line, _) in enumerate(records(dialect)):
+        if i == index:
+            return f"row {line}"
+    return f"data row {index + 1}"
+
+
+def ragged(dialect: Dialect) -> InputError | None:
+    """An error that names the first row with another number of cells than the header, if there is one."""
+    for line, row in records(dialect):
+        if len(row) != len(dialect.header):
+            return InputError(
+                f"{len(dialect.header)} cells were expected, as in the header, but {len(row)} were found",
+                where=f"{dialect.path}, row {line}",
+                fix="Correct the row; quote text that contains the delimiter.",
+            )
+    return None
+
+
+def not_a_number(dialect: Dialect, columns: list[str]) -> InputError | None:
+    """An error that names the first cell of these columns that is not a number, if there is one."""
+    places = [(dialect.header.index(name), name) for name in columns]
+    for line, row in records(dialect):
+        for j, name in places:
+            cell = row[j].strip() if j < len(row) else ""
+            number = cell.replace(",", ".") if dialect.decimal_mark == "," else cell
+            words = ("true", "false") if dialect.kinds[name] == "bool" else ()
+            fits = cell.lower() in words if words else _is_number(number) and "_" not in number
+            if cell not in dialect.nulls and not fits:
+                return InputError(
+                    f"{cell!r} in column {name!r} is not a {'true/false value' if words else 'number'}",
+                    where=f"{dialect.path}, row {line}",
+                    fix="Correct it, empty the cell if the value is missing, or name its code with missing_codes=.",
+                )
+    return None

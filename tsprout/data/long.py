@@ -1,0 +1,387 @@
+"""Long tables (one row a time step of one series) to a series set and back, batch by batch.
+
+Rows may come in any order. They are grouped by id in order of first appearance and sorted by time within each series;
+the pivot to ``(n_series, n_channels, length)`` is vectorised. CSV, Parquet, pandas and polars all pass through here as
+Arrow batches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tsprout.data import numbers
+from tsprout.data.memory import require
+from tsprout.data.roles import ReadOptions, Roles
+from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
+from tsprout.errors import InputError
+from tsprout.series import SeriesSet, as_objects
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tsprout.data.schema import Schema
+
+RowName = Callable[[int], str]
+
+
+class Coder:
+    """Codes for the distinct values of a column that comes in batches; missing is -1."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._index: dict[Any, int] = {}
+
+    def encode(self, column: pa.Array) -> np.ndarray:
+        """``int32`` codes ``(n,)`` of one batch."""
+        import pyarrow as pa
+
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        table = np.empty(len(encoded.dictionary) + 1, np.int32)
+        table[-1] = -1
+        for i, value in enumerate(encoded.dictionary.to_pylist()):
+            if value is None or value != value:
+                table[i] = -1
+                continue
+            table[i] = self._index.setdefault(value, len(self.values))
+            if table[i] == len(self.values):
+                self.values.append(value)
+        return table[encoded.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)]
+
+
+def kind_of(dtype: pa.DataType) -> str:
+    """The kind of content of an Arrow type, in the words of :func:`tsprout.data.roles.assign`."""
+    import pyarrow as pa
+
+    t = pa.types
+    if t.is_dictionary(dtype):
+        return kind_of(dtype.value_type)
+    if t.is_boolean(dtype):
+        return "bool"
+    if t.is_integer(dtype):
+        return "int"
+    if t.is_floating(dtype) or t.is_decimal(dtype):
+        return "float"
+    if t.is_temporal(dtype):
+        return "time"
+    if t.is_string(dtype) or t.is_large_string(dtype) or t.is_string_view(dtype):
+        return "text"
+    return "empty" if t.is_null(dtype) else "nested"
+
+
+def number_column(column: pa.Array) -> np.ndarray:
+    """A column of numbers or booleans as ``float64`` ``(n,)``; missing is NaN."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+class LongBuilder:
+    """Collects batches of a long table; :meth:`finish` makes the set."""
+
+    def __init__(self, roles: Roles, options: ReadOptions, where: str, row_name: RowName) -> None:
+        self.roles, self.options, self.where, self.row_name = roles, options, where, row_name
+        self.n_rows = 0
+        self.style: TimeStyle | None = None
+        self.notices: list[str] = list(roles.notices)
+        self.whole = np.ones(len(roles.channels), bool)
+        self.decimals: list[int | None] = [0] * len(roles.channels)
+        self.count_decimals = False
+        self._codes: list[np.ndarray] = []
+        self._times: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
+        self._ids = Coder()
+        self._extra = {name: (Coder(), []) for name in self.extra_columns}  # type: ignore[var-annotated]
+        self._missing = np.array([float(c) for c in options.missing_codes if _floats(c)])
+
+    @property
+    def extra_columns(self) -> list[str]:
+        """Label and static columns."""
+        return [*([self.roles.label] if self.roles.label else []), *self.roles.static]
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take one batch of rows.
+
+        Raises:
+            InputError: missing ids or times, times that cannot be read, infinite values; with the row.
+        """
+        roles = self.roles
+        if roles.id is not None:
+            codes = self._ids.encode(batch.column(roles.id))
+            if (codes < 0).any():
+                self._fail(f"the id is missing in column {roles.id!r}", int(np.argmax(codes < 0)))
+            self._codes.append(codes)
+        if roles.time is not None:
+            self._times.append(self._time(batch.column(roles.time)))
+        block = np.empty((batch.num_rows, len(roles.channels)), np.float32)
+        for j, name in enumerate(roles.channels):
+            if kind_of(batch.column(name).type) in ("text", "time", "nested"):
+                self._not_numbers(name, batch.column(name))
+            column = number_column(batch.column(name))
+            if self._missing.size:
+                column = np.where(np.isin(column, self._missing), np.nan, column)
+            with np.errstate(over="ignore"):
+                block[:, j] = column
+            if np.isinf(block[:, j]).any():
+                row = int(np.argmax(np.isinf(block[:, j])))
+                self._fail(
+                    f"infinite value {column[row]!r} in channel {name!r}",
+                    row,
+                    "Replace it with a number, or leave the cell empty if it is missing.",
+                )
+            self._watch(j, column)
+        self._values.append(block)
+        for name, (coder, parts) in self._extra.items():
+            parts.append(coder.encode(batch.column(name)))
+        self.n_rows += batch.num_rows
+
+    def _not_numbers(self, name: str, column: pa.Array) -> None:
+        items = column.cast("string").to_pylist() if kind_of(column.type) == "text" else []
+        row = next((i for i, v in enumerate(items) if v is not None and not _floats(v)), None)
+        if row is not None:
+            self._fail(f"{items[row]!r} in column {name!r} is not a number", row, "Correct it, or empty the cell.")
+        raise InputError(
+            f"column {name!r} is to be a channel, but holds {column.type}, not numbers",
+            where=self.where,
+            fix="Convert it to numbers first, or leave it out with channels=.",
+        )
+
+    def _watch(self, j: int, column: np.ndarray) -> None:
+        finite = column[np.isfinite(column)]
+        if self.whole[j] and not np.array_equal(finite, np.rint(finite)):
+            self.whole[j] = False
+        if self.count_decimals and self.decimals[j] is not None:
+            self.decimals[j] = numbers.decimals_of(finite, self.decimals[j] or 0)
+        name = self.roles.channels[j]
+        if self.whole[j] and finite.size and np.abs(finite).max() > numbers.EXACT_INTEGER:
+            self.note(f"channel {name!r} has numbers above {numbers.EXACT_INTEGER}, which are kept to 7 digits only")
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for the user, once."""
+        if text not in self.notices:
+            self.notices.append(text)
+
+    def _time(self, column: pa.Array) -> np.ndarray:
+        import pyarrow as pa
+
+        t, name = pa.types, self.roles.time
+        if t.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            self._fail(f"the time is missing in column {name!r}", row)
+        if kind_of(column.type) == "text":
+            return self._text_times(column)
+        if t.is_date(column.type) or t.is_timestamp(column.type):
+            zone = getattr(column.type, "tz", None)
+            try:
+                ns = column.cast(pa.timestamp("ns", zone))
+            except pa.ArrowInvalid:
+                raise InputError(
+                    f"times in column {name!r} lie outside the years 1678 to 2261", where=self.where
+                ) from None
+            self.style = TimeStyle("datetime")
+            return ns.cast(pa.int64()).to_numpy().view("datetime64[ns]")
+        if t.is_temporal(column.type):
+            wide = t.is_time64(column.type) or t.is_duration(column.type)
+            column = column.cast(pa.int64() if wide else pa.int32()).cast(pa.int64())
+        if t.is_floating(column.type) or t.is_decimal(column.type):
+            self.style = TimeStyle("float")
+            times = number_column(column)
+            if not np.isfinite(times).all():
+                self._fail(f"the time is missing or infinite in column {name!r}", int(np.argmax(~np.isfinite(times))))
+            return times
+        if t.is_boolean(column.type) or not t.is_integer(column.type):
+            raise InputError(f"column {name!r} of type {column.type} cannot be the time", where=self.where)
+        self.style = TimeStyle("int")
+        return column.cast(pa.int64()).to_numpy()
+
+    def _text_times(self, column: pa.Array) -> np.ndarray:
+        encoded = column.dictionary_encode()
+        indices = encoded.indices.to_numpy()
+        if self.style is None:
+            sample = encoded.dictionary[:20000].to_pylist()
+            # When no style fits all, the first one's names the odd one out.
+            self.style = sniff_style(sample) or sniff_style(sample[:1])
+            if self.style is None:
+                self._bad_time(encoded, indices, 0)
+            elif self.style.notice:
+                self.note(self.style.notice)
+        assert self.style is not None
+        if self.style.suffix and not all(v.endswith(self.style.suffix) for v in encoded.dictionary.to_pylist()):
+            self._several_zones()
+        times, bad = parse_texts(encoded.dictionary, self.style)
+        if bad.any():
+            self._bad_time(encoded, indices, int(np.argmax(bad)))
+        return times[indices]
+
+    def _several_zones(self) -> None:
+        assert self.style is not None
+        self.style = dataclasses.replace(self.style, suffix="+00:00")
+        self.note("time stamps have more than one offset from UTC; they are kept, and written, in UTC")
+
+    def _bad_time(self, encoded: pa.DictionaryArray, indices: np.ndarray, which: int) -> None:
+        value = encoded.dictionary[which].as_py()
+        expected = "a time" if self.style is None else (self.style.format or f"a time of kind {self.style.kind}")
+        self._fail(
+            f"time stamp {value!r} in column {self.roles.time!r} cannot be read (expected {expected})",
+            int(np.argmax(indices == which)),
+            "Use one format throughout, within the years 1678 to 2261, or name another column with time_column=.",
+        )
+
+    def _fail(self, what: str, row_in_batch: int, fix: str | None = None) -> None:
+        raise InputError(what, where=f"{self.where}, {self.row_name(self.n_rows + row_in_batch)}", fix=fix)
+
+    def finish(self, ids_are_text: bool = False) -> SeriesSet:
+        """The set of all rows; without a schema.
+
+        Args:
+            ids_are_text: ids, labels and static columns came as text and may stand for numbers.
+
+        Raises:
+            InputError: no rows, repeated (id, time) pairs, static columns that vary, not enough memory.
+        """
+        if self.n_rows == 0:
+            raise InputError("there are no rows of data, only a header", where=self.where)
+        codes = np.concatenate(self._codes) if self.roles.id else np.zeros(self.n_rows, np.int32)
+        times = np.concatenate(self._times) if self._times else None
+        self._codes, self._times = [], []
+        position, counts = self._order(codes, times)
+        n, length, c = len(counts), int(counts.max()), len(self.roles.channels)
+        require(n * length * (5 * c + (8 if times is not None else 0)), self.options.available_memory, self.where)
+        values = np.full((n, c, length), np.nan, np.float32)
+        start = 0
+        self._values.reverse()
+        while self._values:
+            block = self._values.pop()
+            rows = slice(start, start + len(block))
+            values[codes[rows], :, position[rows]] = block
+            start += len(block)
+        dense = None
+        if times is not None:
+            dense = np.zeros((n, length), times.dtype)
+            dense[codes, position] = times
+        extra = {name: self._constant(name, codes, n, ids_are_text) for name in self._extra}
+        label = extra.pop(self.roles.label) if self.roles.label else None
+        own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id else np.zeros(1, np.int64)
+        frequency = infer_frequency(dense, counts)
+        if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
+            self.note("time stamps are not evenly spaced; they are kept, and each row counts as one time step")
+        if self.roles.id is None and self.options.window is None:
+            self.note("no id column was found, so all rows are one series; use window= to cut it into many")
+        # Built directly: the values are checked already, and from_arrays would hold them twice.
+        return SeriesSet(
+            values=values,
+            observed=~np.isnan(values),
+            lengths=counts.astype(np.int64),
+            channels=tuple(self.roles.channels),
+            ids=own_ids,
+            times=dense,
+            frequency=frequency,
+            labels=label,
+            static=extra,
+        )
+
+    def _order(self, codes: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Each row's position within its series, and the lengths of the series."""
+        counts = np.bincount(codes)
+        # Rows that are in blocks of one id already, as they usually are, need no copies.
+        order = None if bool((codes[1:] >= codes[:-1]).all()) else np.argsort(codes, kind="stable")
+        if times is not None:
+            ticks = times.view(np.int64) if times.dtype.kind == "M" else times
+            key, grouped = (ticks, codes) if order is None else (ticks[order], codes[order])
+            same = grouped[1:] == grouped[:-1]
+            if (same & (key[1:] < key[:-1])).any():
+                self.note("rows were not sorted by time; they have been sorted")
+                order = np.lexsort((ticks, codes))
+                key = ticks[order]
+            twice = np.flatnonzero(same & (key[1:] == key[:-1]))
+            if twice.size:
+                rows = np.arange(len(codes)) if order is None else order
+                self._repeated(times, rows[twice], rows[twice + 1], codes)
+            del key, grouped, same
+        rank = np.arange(len(codes), dtype=np.int32)
+        rank -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
+        if order is None:
+            return rank, counts
+        position = np.empty_like(rank)
+        position[order] = rank
+        return position, counts
+
+    def _repeated(self, times: np.ndarray, first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> None:
+        shown = []
+        for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
+            row_a, row_b = sorted((a, b))
+            who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id else ""
+            shown.append(f"{who}time {times[a]!s} ({self.row_name(row_a)} and {self.row_name(row_b)})")
+        more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+        fix = "Keep one row for each."
+        if self.roles.id is None:
+            fix = "If the table holds several series, name the column that tells them apart with id_column=."
+        what = "the same id and time" if self.roles.id else "the same time"
+        raise InputError(f"rows have {what}: {'; '.join(shown)}{more}", where=self.where, fix=fix)
+
+    def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray:
+        coder, parts = self._extra[name]
+        column = np.concatenate(parts)
+        first = np.empty(n, np.int32)
+        first[codes[::-1]] = column[::-1]
+        varies = column != first[codes]
+        if varies.any():
+            row = int(np.argmax(varies))
+            raise InputError(
+                f"column {name!r} is not a number to model, and it changes within "
+                f"{f'series {self._ids.values[codes[row]]!r}' if self.roles.id else 'the recording'}",
+                where=f"{self.where}, {self.row_name(row)}",
+                fix="Name the channels with channels= to leave it out"
+                + (", or include it there to model it." if name == self.roles.label else "."),
+            )
+        return decode_values([None if k < 0 else coder.values[k] for k in first.tolist()], is_text)
+
+
+def decode_ids(values: list[Any], is_text: bool) -> np.ndarray:
+    """Series ids: ``int64`` when all are whole numbers (text without leading zeros included), else text."""
+    if is_text and all(_canonical_int(v) for v in values):
+        return np.array([int(v) for v in values], np.int64)
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        return np.array(values, np.int64)
+    return as_objects(str(v) for v in values)
+
+
+def decode_values(values: list[Any], is_text: bool) -> np.ndarray:
+    """A label or static column: ``int64`` or ``float64`` when all are such, else objects; missing is ``None``."""
+    present = [v for v in values if v is not None]
+    if is_text and present and all(_canonical_int(v) for v in present):
+        values = [None if v is None else int(v) for v in values]
+    elif is_text and present and all(_floats(v) for v in present):
+        values = [None if v is None else float(v) for v in values]
+    kinds = {type(v) for v in values}
+    if kinds == {int}:
+        return np.array(values, np.int64)
+    if kinds in ({float}, {float, type(None)}):
+        return np.array([np.nan if v is None else v for v in values], np.float64)
+    return as_objects(values)
+
+
+def _canonical_int(text: Any) -> bool:
+    return len(text) < 19 and text.removeprefix("-").isdecimal() and str(int(text)) == text
+
+
+def _floats(value: Any) -> bool:
+    try:
+        return np.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet:
+    """Give a set its schema and cut it into windows if asked."""
+    series = dataclasses.replace(series, schema=schema)
+    return series if options.window is None else series.windows(options.window, options.stride)

@@ -1,0 +1,53 @@
+"""How much memory there is, and a refusal in words before it runs out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tsprout.errors import InputError
+
+MEMINFO = Path("/proc/meminfo")
+
+
+def available() -> int | None:
+    """Bytes of memory that can be used without swapping; ``None`` where the system does not say."""
+    try:
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def require(needed: int, at_hand: int | None, where: str) -> None:
+    """Refuse what would need more memory than there is.
+
+    Args:
+        needed: bytes.
+        at_hand: bytes there are; ``None`` asks the system.
+        where: for the error.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    there = available() if at_hand is None else at_hand
+    if there is not None and needed > there:
+        raise InputError(
+            f"reading it needs about {human(needed)} of memory, but {human(there)} are available",
+            where=where,
+            fix="Read fewer series or channels (channels=), split the file, or use a machine with more memory.",
+        )
+
+
+def human(n_bytes: float) -> str:
+    """Bytes in words: ``3.2 GB``."""
+    for unit in ("bytes", "KB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"

@@ -1,0 +1,221 @@
+r"""Scaling of series to what a diffusion model likes, fitted on the shots alone and exactly undone afterwards.
+
+Per channel a monotone transform :math:`u` (:mod:`tsprout.data.transforms`; which one is decided by
+:mod:`tsprout.data.transform_choice`), then one shift and scale for the whole channel,
+:math:`z = (u - shift) / scale`, so that the observed cells of the shots have zero mean and unit variance. Level
+differences among the series are information and stay. Three kinds of channel depart from unit variance on purpose:
+two-valued ones become -1 and +1 (unit second moment, however rare one value is); where rare levels, or rare bursts
+among zeros, would lie beyond four units, the standard deviation may go down to 0.8; constants are 0.
+
+Everything is computed in ``float64``; latents are ``float32``, so what comes back is right to about :math:`10^{-6}` of
+the channel's range, and *equal* for whole, decimal, two-valued, level and constant channels and for zeros. Missing
+cells are NaN on both sides. Axis order ``(n_series, n_channels, length)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, channel_from_dict, fit_channel
+from tsprout.data.transforms import number
+from tsprout.errors import InputError
+
+if TYPE_CHECKING:
+    from tsprout.data.schema import Schema
+    from tsprout.series import SeriesSet
+
+Bounds = Mapping[str, tuple[float | None, float | None]]
+
+VERSION = 1
+
+
+class Scaler:
+    """Invertible scaling of a series set, channel by channel. Make one with :meth:`fit`.
+
+    Args:
+        channels: one :class:`ChannelScaling` a channel, in order.
+    """
+
+    def __init__(self, channels: Sequence[ChannelScaling]) -> None:
+        self.channels = tuple(channels)
+
+    @classmethod
+    def fit(
+        cls, shots: SeriesSet, *, bounds: Bounds | None = None, transforms: Mapping[str, str] | None = None
+    ) -> Scaler:
+        """Scaling from the observed cells of the shots, and nothing else.
+
+        Args:
+            shots: the few series.
+            bounds: ``{channel: (lower, upper)}``, in the place of what the shots suggest for that channel; ``None``
+                on a side means unbounded on that side.
+            transforms: ``{channel: name}`` with a name of :data:`TRANSFORMS`, in the place of the automatic choice.
+
+        Raises:
+            InputError: unknown channel or transform, or data that violate the bounds.
+        """
+        whole = [name for name in shots.channels if _is_whole(shots.schema, name)]
+        values = np.where(shots.observed, shots.values, np.nan)
+        return cls.fit_arrays(values, shots.channels, whole=whole, bounds=bounds, transforms=transforms)
+
+    @classmethod
+    def fit_arrays(
+        cls,
+        values: np.ndarray,
+        channels: Sequence[str],
+        *,
+        whole: Sequence[str] = (),
+        bounds: Bounds | None = None,
+        transforms: Mapping[str, str] | None = None,
+    ) -> Scaler:
+        """The same from a bare array ``(n_series, n_channels, length)``, NaN where not observed.
+
+        Args:
+            values: floats, in the units of the input.
+            channels: their names.
+            whole: channels known to be of an integer or boolean type, whatever their values.
+            bounds, transforms: as in :meth:`fit`.
+
+        Raises:
+            InputError: as :meth:`fit`, or an array of another shape or with infinite values.
+        """
+        array = _check_shape(values, len(channels))
+        _check_names(bounds, channels, "bounds")
+        _check_names(transforms, channels, "transforms")
+        fitted = []
+        for i, name in enumerate(channels):
+            cells = array[:, i].astype(np.float64)
+            if np.isinf(cells).any():
+                raise InputError("there are infinite values", where=f"channel {name!r}", fix="Replace them with NaN.")
+            given = None if bounds is None or name not in bounds else _check_bounds(name, bounds[name], cells)
+            asked = "auto" if transforms is None else transforms.get(name, "auto")
+            fitted.append(fit_channel(name, cells, name in whole, given, asked))
+        return cls(fitted)
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Units of the input to latents.
+
+        Args:
+            values: ``(n_series, n_channels, length)``, NaN where missing; any series with the same channels.
+
+        Returns:
+            ``float32``, same shape, NaN where ``values`` is NaN.
+
+        Raises:
+            InputError: another number of channels.
+        """
+        array = _check_shape(values, len(self.channels))
+        out = np.empty(array.shape, np.float32)
+        for i, channel in enumerate(self.channels):
+            out[:, i] = channel.forward(array[:, i].astype(np.float64))
+        return out
+
+    def inverse(self, latent: np.ndarray) -> np.ndarray:
+        """Latents to units of the input; whole, two-valued, level, constant and bounded channels stay so.
+
+        Args:
+            latent: ``(n_series, n_channels, length)``, NaN where missing.
+
+        Returns:
+            ``float64``, same shape, NaN where ``latent`` is NaN and in channels that were never observed.
+
+        Raises:
+            InputError: another number of channels.
+        """
+        array = _check_shape(latent, len(self.channels))
+        out = np.empty(array.shape, np.float64)
+        for i, channel in enumerate(self.channels):
+            out[:, i] = channel.inverse(array[:, i].astype(np.float64))
+        return out
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One dict a channel, of plain values.
+
+        Keys: channel, transform, reason (a short sentence), integer, binary, constant, levels (the values of a
+        two-valued, level or constant channel, else ``None``), decimals, lower, upper, minimum, maximum, zero_share.
+        """
+        return [channel.describe() for channel in self.channels]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :meth:`from_dict` gives back a scaler that computes the same bits."""
+        return {
+            "version": VERSION,
+            "channels": [c.to_dict() for c in self.channels],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Scaler:
+        """The scaler that :meth:`to_dict` wrote.
+
+        Raises:
+            InputError: another version, or not a scaler.
+        """
+        if not isinstance(data, Mapping) or "version" not in data:
+            raise InputError("this is not a scaler of tsprout")
+        if data["version"] != VERSION:
+            raise InputError(
+                f"the scaler has version {data['version']!r}, and this tsprout reads version {VERSION}",
+                fix="Use the tsprout that wrote it, or fit again.",
+            )
+        try:
+            return cls([channel_from_dict(entry) for entry in data["channels"]])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
+
+
+def _is_whole(schema: Schema | None, channel: str) -> bool:
+    """Whether the schema says that a channel came as integers or booleans, in any library's spelling of its types."""
+    if schema is None:
+        return False
+    if schema.wide and schema.step_columns:
+        dtypes = [schema.dtypes.get(step, "") for step in schema.step_columns]
+    else:
+        dtypes = [schema.dtypes.get(channel, schema.dtypes.get("values", ""))]
+    return all(dtype.lower().startswith(("int", "uint", "bool")) for dtype in dtypes)
+
+
+def _check_shape(values: np.ndarray, n_channels: int) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim != 3 or array.shape[1] != n_channels:
+        raise InputError(
+            f"an array of shape {array.shape} does not go with {n_channels} channel(s)",
+            fix="The axis order is (n_series, n_channels, length).",
+        )
+    return array
+
+
+def _check_names(options: Mapping[str, Any] | None, channels: Sequence[str], where: str) -> None:
+    for name, value in (options or {}).items():
+        if name not in channels:
+            raise InputError(
+                f"there is no channel {name!r}", where=where, fix=f"The channels are: {', '.join(map(str, channels))}."
+            )
+        if where == "transforms" and value not in TRANSFORMS:
+            raise InputError(
+                f"unknown transform {value!r}",
+                where=f"transforms, channel {name!r}",
+                fix=f"Choose one of: {', '.join(TRANSFORMS)}.",
+            )
+
+
+def _check_bounds(
+    name: str, given: tuple[float | None, float | None], cells: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Bounds from the user as floats, checked against the observed cells."""
+    where = f"bounds, channel {name!r}"
+    try:
+        lower, upper = (None if side is None else number(side) for side in given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"bounds must be two numbers, or None for no bound; given {given!r}", where=where) from error
+    if lower is not None and upper is not None and lower >= upper:
+        raise InputError(f"the lower bound {lower:g} is not below the upper bound {upper:g}", where=where)
+    seen = cells[~np.isnan(cells)]
+    # A bound of 0.1 allows the float32 nearest to 0.1, which is a little more.
+    if lower is not None and (low := float(seen.min(initial=np.inf))) < min(lower, float(np.float32(lower))):
+        raise InputError(f"the value {low:g} lies below the bound {lower:g}", where=where, fix="Lower the bound.")
+    if upper is not None and (high := float(seen.max(initial=-np.inf))) > max(upper, float(np.float32(upper))):
+        raise InputError(f"the value {high:g} lies above the bound {upper:g}", where=where, fix="Raise the bound.")
+    return lower, upper

@@ -1,0 +1,1 @@
+"""Noise schedules, EDM preconditioning and ordinary-differential-equation solvers, as plain functions."""

@@ -1,0 +1,89 @@
+"""Who a synthetic series is: its length, label, static columns, time stamps and id, taken after those of the shots.
+
+Every synthetic series has one of the shots as its *template*. Templates are dealt out in turn, in shuffled order, so
+that lengths, labels and static columns keep the shares they have among the shots. Values come from the model alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tsprout.series import SeriesSet
+
+
+def templates(count: int, shots: int, seed: int) -> np.ndarray:
+    """Index of the template shot of each of ``count`` synthetic series."""
+    rng = np.random.default_rng([seed, 1])
+    rounds = [rng.permutation(shots) for _ in range(-(-count // shots))]
+    return np.concatenate(rounds)[:count]
+
+
+def label_groups(
+    shots: SeriesSet, picked: np.ndarray, lengths: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Split synthetic series with templates ``picked`` into those of one label and length.
+
+    Yields ``(members, prompt, length)``: positions within the batch, indices of the shots of that label, length.
+    """
+    label = np.zeros(len(shots), dtype=np.int64)
+    if shots.labels is not None:
+        label = np.unique(shots.labels.astype(str), return_inverse=True)[1]
+    keys = label[picked] * (int(lengths.max()) + 1) + lengths
+    for key in np.unique(keys):
+        members = np.flatnonzero(keys == key)
+        yield members, np.flatnonzero(label == label[picked[members[0]]]), int(lengths[members[0]])
+
+
+def new_ids(shots: SeriesSet, start: int, count: int) -> np.ndarray:
+    """Ids of the kind the shots have, none of them a shot's: numbers go on, texts are ``synthetic-000001``.
+
+    Shots that are called so themselves get ``resynthetic-000001``, and so on.
+    """
+    if shots.ids.dtype.kind in "iu":
+        return np.arange(start, start + count, dtype=np.int64) + int(shots.ids.max()) + 1
+    prefix = "synthetic"
+    while any(str(i).startswith(f"{prefix}-") for i in shots.ids):
+        prefix = f"re{prefix}"
+    out = np.empty(count, dtype=object)
+    out[:] = [f"{prefix}-{i + 1:06d}" for i in range(start, start + count)]
+    return out
+
+
+def new_times(shots: SeriesSet, picked: np.ndarray, length: int) -> np.ndarray | None:
+    """Time stamps ``(len(picked), length)`` of the templates, carried on in their own step where they are too short."""
+    if shots.times is None:
+        return None
+    if length <= shots.length and bool((shots.lengths[picked] >= length).all()):
+        return shots.times[picked, :length]
+    own = {int(i): _extended(shots, int(i), length) for i in np.unique(picked)}
+    return np.stack([own[int(i)] for i in picked])
+
+
+def _extended(shots: SeriesSet, index: int, length: int) -> np.ndarray:
+    assert shots.times is not None
+    own = int(shots.lengths[index])
+    stamps = shots.times[index, :own]
+    if length <= own:
+        return stamps[:length]
+    if stamps.dtype.kind == "M" and shots.frequency is not None:
+        import pandas as pd
+
+        return pd.date_range(stamps[0], periods=length, freq=shots.frequency).to_numpy().astype("datetime64[ns]")
+    more = stamps[-1] + _step(shots, index) * np.arange(1, length - own + 1)
+    return np.concatenate([stamps, more.astype(stamps.dtype)])
+
+
+def _step(shots: SeriesSet, index: int) -> Any:
+    """Median gap between the stamps of one shot; of all shots where it has no gap; 1, or a second, where none has."""
+    assert shots.times is not None
+    gaps = np.diff(shots.times[index, : int(shots.lengths[index])])
+    if len(gaps) == 0:
+        gaps = np.concatenate([np.diff(t[:own]) for t, own in zip(shots.times, shots.lengths, strict=True)])
+    if shots.times.dtype.kind == "M":
+        nanoseconds = np.median(gaps.astype(np.int64)) if len(gaps) else 1e9
+        return np.timedelta64(int(nanoseconds), "ns")
+    step = float(np.median(gaps)) if len(gaps) else 1.0
+    return max(1, round(step)) if shots.times.dtype.kind in "iu" else step

@@ -1,0 +1,367 @@
+"""The jobs behind the command line: read, fit, sample, score, write, and account for it all.
+
+``run`` does the whole job into one folder, ``fit`` makes a model folder, ``sample`` streams series from such a folder
+into a file. Memory stays flat in the number of series: batches go from the model straight to disk, and only a uniform
+reservoir of at most :data:`KEPT` synthetic series is kept for scores and picture. Every option is checked before the
+first second of work, and an output appears whole or not at all (:mod:`tsprout.staging`, :mod:`tsprout.data.files`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
+from tsprout.budget import parse_budget
+from tsprout.errors import InputError, TsproutError
+from tsprout.staging import check_file, check_folder, check_space, staged_folder
+
+if TYPE_CHECKING:
+    from tsprout.series import SeriesSet
+    from tsprout.synthesizer import Sprout
+
+Progress = Callable[[str, int, int], None]
+
+KEPT = 1000
+MODES = ("auto", "prompt", "full", "lora", "bias", "token")
+SOLVERS = ("heun", "dpmpp-2m")
+RUN_FILES = ("synthetic.*", "summary.json", "real_vs_synthetic.png")
+TEXT = (".csv", ".tsv", ".txt", ".jsonl", ".ts")
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """How a file is to be read, as given; what is left out :func:`tsprout.data.files.read` finds by itself."""
+
+    format: str | None = None
+    id_column: str | None = None
+    time_column: str | None = None
+    channels: tuple[str, ...] | None = None
+    label_column: str | None = None
+    static_columns: tuple[str, ...] | None = None
+    axes: str | None = None
+    window: int | None = None
+    stride: int | None = None
+    orientation: str | None = None
+    missing_codes: tuple[str, ...] | None = None
+    encoding: str = "utf-8"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options that were given, as keyword arguments of the reader."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Which model to start from and how to adapt it."""
+
+    model: str = "small"
+    mode: str = "auto"
+    budget: str = "60s"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise :class:`InputError` for an option that cannot be."""
+        if self.mode not in MODES:
+            raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
+        parse_budget(self.budget)
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How many series to draw and how; None means the model's own choice."""
+
+    n: int = 1000
+    length: int | None = None
+    steps: int | None = None
+    solver: str | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise :class:`InputError` for an option that cannot be."""
+        if self.n < 1:
+            raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
+        for name, value, least in (("--length", self.length, 2), ("--steps", self.steps, 1)):
+            if value is not None and value < least:
+                raise InputError(f"{value} is too small", where=name, fix=f"Give at least {least}.")
+        if self.solver is not None and self.solver not in SOLVERS:
+            fix = f"Choose from {', '.join(SOLVERS)}."
+            raise InputError(f"there is no solver {self.solver!r}", where="--solver", fix=fix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options without the number, as keyword arguments of ``Sprout.sample_batches``."""
+        return {"length": self.length, "steps": self.steps, "solver": self.solver, "seed": self.seed}
+
+
+def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | None = None) -> SeriesSet:
+    """The series of a file, as far as they can be used; see :func:`tsprout.data.files.read`.
+
+    Raises:
+        InputError: the file cannot be read, or its series cannot be used, with file, place and what to do.
+    """
+    from tsprout.data import files
+    from tsprout.data.checks import check_usable
+
+    try:
+        series = files.read(path, progress=progress, **reader.to_dict())
+        check_usable(series)
+    except InputError as error:  # those who check a set do not know the file, and some leave the remedy to us
+        if error.where is None:
+            error.where = str(path)
+        elif Path(path).name not in error.where:
+            error.where = f"{path}, {error.where}"
+        error.fix = error.fix or "Mend the file there, or say with other options how it is to be read."
+        raise
+    return series
+
+
+def load_model(name: str) -> Sprout:
+    """A model by bundled name, folder or hub id; a ``CheckpointError`` says why it cannot be used."""
+    from tsprout.synthesizer import Sprout
+
+    return Sprout.from_pretrained(name)
+
+
+def fit_report(sprout: Sprout) -> dict[str, Any]:
+    """Which mode was kept and why, as plain values."""
+    report = sprout.fit_report
+    return {} if report is None else dict(report.to_dict())
+
+
+def fit(
+    path: str | Path,
+    out: str | Path,
+    *,
+    reader: ReaderOptions | None = None,
+    options: FitOptions | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Adapt a model to the series of a file and keep it as a folder.
+
+    Returns:
+        an account of what was read, which mode was kept and why, and how long it took.
+
+    Raises:
+        InputError: an option, the file or the output folder cannot be used (before any work where that can be known).
+    """
+    from tsprout.checkpoint import FILES
+    from tsprout.overview import describe
+
+    reader, options = reader or ReaderOptions(), options or FitOptions()
+    options.check()
+    check_folder(out, FILES, force=force)
+    watch = Stopwatch()
+    with watch.stage("read"):
+        real = read_input(path, reader, progress)
+    with watch.stage("load"):
+        base = load_model(options.model)
+    with watch.stage("fit"):
+        sprout = base.fit(real, options.mode, budget=options.budget, seed=options.seed, progress=progress)
+    with watch.stage("save"):
+        sprout.save_pretrained(out, force=force)
+    return {
+        "command": "fit",
+        "versions": versions(),
+        "input": describe(real, path, sprout.scaler),
+        "model": options.model,
+        "seed": options.seed,
+        "budget": options.budget,
+        "fit": fit_report(sprout),
+        "seconds": watch.rounded(),
+        "peak_memory_bytes": peak_memory(),
+        "files": {"model": str(out)},
+    }
+
+
+def sample(
+    model: str | Path,
+    out: str | Path,
+    *,
+    options: SampleOptions | None = None,
+    format: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Draw series from a fitted model folder straight into a file.
+
+    Returns:
+        an account of what was written and how long it took.
+
+    Raises:
+        InputError: an option, the model or the output cannot be used.
+    """
+    options = options or SampleOptions()
+    options.check()
+    target = check_file(out, force=force)
+    watch = Stopwatch()
+    with watch.stage("load"):
+        sprout = load_model(str(model))
+        if sprout.shots is None:
+            raise InputError(
+                "this model has not been fitted to any series yet",
+                where=str(model),
+                fix="Fit it first: tsprout fit FILE -o MODEL/, or do it all at once with tsprout run.",
+            )
+    with watch.stage("sample"):
+        stream(sprout, sprout.shots, target, options, format=format, force=force, progress=progress)
+    return {
+        "command": "sample",
+        "versions": versions(),
+        "model": str(model),
+        "fit": fit_report(sprout),
+        "sampling": {"n": options.n, **options.to_dict()},
+        "seconds": watch.rounded(),
+        "peak_memory_bytes": peak_memory(),
+        "files": {"synthetic": str(out)},
+    }
+
+
+def stream(
+    sprout: Sprout,
+    shots: SeriesSet,
+    path: Path,
+    options: SampleOptions,
+    *,
+    format: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    seen: Callable[[SeriesSet], None] | None = None,
+) -> None:
+    """Sample in batches, each written as soon as it is drawn in the manner of ``shots``, and shown to ``seen``.
+
+    Raises:
+        InputError: the file exists and ``force`` is not set, or its format is unknown.
+        TsproutError: the disk is full; nothing is left behind.
+    """
+    from tsprout.data import files
+
+    check_space(path, least_bytes(path, shots, options))
+    with files.open_writer(
+        path,
+        shots,
+        n_series=options.n,
+        channels=shots.channels,
+        length=options.length or shots.length,
+        format=format,
+        force=force,
+    ) as writer:
+        for batch in sprout.sample_batches(options.n, **options.to_dict(), progress=progress):
+            writer.write(batch)
+            if seen is not None:
+                seen(batch)
+
+
+def run(
+    path: str | Path,
+    out: str | Path,
+    *,
+    reader: ReaderOptions | None = None,
+    fitting: FitOptions | None = None,
+    sampling: SampleOptions | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    on_read: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """The whole job: read, fit, sample, score, picture and summary, into one folder.
+
+    Args:
+        path: the file with the few real series.
+        out: the folder to make: ``synthetic.<the input's extension>``, ``summary.json``, ``real_vs_synthetic.png``.
+        on_read: shown the description of the input as soon as it is known.
+
+    Returns:
+        what ``summary.json`` holds.
+
+    Raises:
+        InputError: an option, the file or the output folder cannot be used (before any work where that can be known).
+        TsproutError: the job could not be finished; nothing is left behind.
+    """
+    reader, fitting, sampling = reader or ReaderOptions(), fitting or FitOptions(), sampling or SampleOptions()
+    fitting.check()
+    sampling.check()
+    check_folder(out, RUN_FILES, force=force)
+
+    import numpy as np
+
+    from tsprout.overview import describe
+    from tsprout.reservoir import Reservoir
+    from tsprout.synthesizer import check_size
+
+    watch = Stopwatch()
+    with watch.stage("read"):
+        real = read_input(path, reader, progress)
+        described = describe(real, path)
+    if on_read is not None:
+        on_read(described)
+    name = f"synthetic{Path(path).suffix}"
+    check_space(Path(out) / name, least_bytes(Path(name), real, sampling))
+    with watch.stage("load"):
+        base = load_model(fitting.model)
+        if sampling.length is not None:
+            check_size(real.n_channels, sampling.length)
+    with watch.stage("fit"):
+        sprout = base.fit(real, fitting.mode, budget=fitting.budget, seed=fitting.seed, progress=progress)
+    reservoir = Reservoir(KEPT, np.random.default_rng(sampling.seed))
+    with staged_folder(out, RUN_FILES, force=force) as folder:
+        with watch.stage("sample"):
+            stream(sprout, real, folder / name, sampling, format=reader.format, progress=progress, seen=reservoir.add)
+        synthetic = reservoir.kept()
+        with watch.stage("score"):
+            scores = score(real, synthetic, seed=sampling.seed, progress=progress)
+        with watch.stage("picture"):
+            picture(real, synthetic, folder / "real_vs_synthetic.png")
+        summary = {
+            "command": "run",
+            "versions": versions(),
+            "input": describe(real, path, sprout.scaler),
+            "model": fitting.model,
+            "seed": sampling.seed,
+            "budget": fitting.budget,
+            "fit": fit_report(sprout),
+            "sampling": {"n": sampling.n, **sampling.to_dict(), "scored": len(synthetic)},
+            "scores": scores,
+            "seconds": watch.rounded(),
+            "peak_memory_bytes": peak_memory(),
+            "files": {
+                "folder": str(out),
+                "synthetic": str(Path(out) / name),
+                "summary": str(Path(out) / "summary.json"),
+                "picture": str(Path(out) / "real_vs_synthetic.png"),
+            },
+        }
+        (folder / "summary.json").write_text(to_json(summary) + "\n", encoding="utf-8")
+    return summary
+
+
+def score(real: SeriesSet, synthetic: SeriesSet, *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
+    """Quick scores of ``synthetic`` beside floor and ceilings; without them, the reason why there are none.
+
+    Scores are an account of the result and not the result: series that cannot be scored are handed over all the same.
+    """
+    from tsprout.metrics import quick_scores
+
+    shots = real.values
+    try:
+        found = quick_scores(shots, synthetic.values, shots=shots, seed=seed, max_series=KEPT, progress=progress)
+    except TsproutError as error:
+        return {"summary": f"There are no scores: {error}", "notes": [], "scores": {}}
+    return found.to_dict()
+
+
+def picture(real: SeriesSet, synthetic: SeriesSet, path: Path) -> None:
+    """Real beside synthetic, channel by channel, as a PNG at ``path``."""
+    from tsprout.report import plots
+
+    plots.overlay(real, synthetic, path)
+
+
+def least_bytes(path: Path, shots: SeriesSet, options: SampleOptions) -> int:
+    """Bytes that the output cannot stay under: a digit and a delimiter a cell for text, nothing for packed formats."""
+    if path.suffix.lower() not in TEXT:
+        return 0
+    length = options.length or int(shots.lengths.mean())
+    return options.n * shots.n_channels * length * 2

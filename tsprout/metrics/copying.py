@@ -1,0 +1,198 @@
+r"""Copying: are synthetic series nearer to the shots than unseen real series are.
+
+The distance of two series is the root mean squared difference over the cells both observe, in standard deviations of
+the real channel; the distance to the shots is the one to the nearest shot. Fidelity scores cannot see a generator that
+hands back what it was shown, they reward it. Two numbers do:
+
+- *distance ratio*: median distance of synthetic series over median distance of unseen real ones. 1 is as far as unseen
+  real series are; near 0 are copies; well above 1 the series are unlike the shots altogether.
+- *near copies*: share of synthetic series nearer to a shot than the nearest 5 % of unseen real series are.
+
+Without unseen real series the shots stand in for them: each one's distance to the others. Copies that were shifted in
+time or rescaled are not found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tsprout.errors import InputError
+from tsprout.metrics.base import LOWER, ONE, Metric
+from tsprout.metrics.reference import Reference, align
+
+PERCENTILE = 5.0
+_CELLS = 1 << 23  # cells of the largest intermediate array
+_RESAMPLES = 200
+_DRAWN = 1000  # most distances drawn in each resampling
+_EXACT = 200  # with at most so many unseen real series their own share of near copies is measured, leaving one out
+
+COPYING = Metric(
+    name="copying",
+    title="Distance to your series",
+    direction=ONE,
+    range=(0.0, float("inf")),
+    unit="",
+    explanation="Distance to the nearest of your series, over that of unseen real series; near 0 are copies.",
+)
+NEAR_COPIES = Metric(
+    name="near_copies",
+    title="Near copies",
+    direction=LOWER,
+    range=(0.0, 1.0),
+    unit="",
+    explanation="Share of synthetic series that are nearer to one of your series than unseen real series ever come.",
+)
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How near synthetic series come to the shots.
+
+    Attributes:
+        ratio: median distance over the reference's; NaN when there is no reference.
+        ratio_low, ratio_high: what the ratio may as well be, given how few distances it comes from.
+        chance_low, chance_high: 5 % and 95 % of the ratio of two sets that are both drawn from the reference.
+        near_copies: share nearer than ``threshold``.
+        chance_near: share expected of unseen real series; ``chance_near_high`` adds two standard errors.
+        threshold: 5th percentile of the reference distances, in standard deviations.
+        n_reference: number of reference distances.
+        held_out: whether the reference are unseen series; otherwise they are the shots, each one left out in turn.
+    """
+
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    chance_low: float
+    chance_high: float
+    near_copies: float
+    chance_near: float
+    chance_near_high: float
+    threshold: float
+    n_reference: int
+    held_out: bool
+
+
+def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False) -> np.ndarray:
+    """Distance ``(n,)`` from every one of ``series`` (n, C, L) to the nearest of ``shots`` (k, C, L).
+
+    Memory does not grow with ``n`` beyond the result. NaN where no cell is observed on both sides.
+
+    Args:
+        series, shots: standardised values, NaN where not observed.
+        skip_self: the two sets are the same and a series does not count as its own neighbour.
+    """
+    seen = ~np.isnan(shots.reshape(len(shots), -1))
+    target = np.where(seen, shots.reshape(len(shots), -1), 0.0)
+    weight, squares = seen.astype(np.float64), target**2
+    complete = bool(seen.all())
+    result = np.empty(len(series))
+    rows = max(_CELLS // max(target.shape[1], len(shots)), 1)
+    for start in range(0, len(series), rows):
+        part = series[start : start + rows].reshape(-1, target.shape[1])
+        own = ~np.isnan(part)
+        part = np.where(own, part, 0.0)
+        product = part @ target.T
+        if complete and own.all():
+            total = (part**2).sum(axis=1, keepdims=True) + squares.sum(axis=1) - 2 * product
+            shared: np.ndarray = np.array(float(target.shape[1]))
+        else:
+            mask = own.astype(np.float64)
+            total, shared = part**2 @ weight.T + mask @ squares.T - 2 * product, mask @ weight.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.where(shared > 0, np.maximum(total, 0.0) / shared, np.inf)
+        if skip_self:
+            distance[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        closest = distance.min(axis=1)
+        result[start : start + rows] = np.where(np.isfinite(closest), np.sqrt(closest), np.nan)
+    return result
+
+
+def unseen(real: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """Which of ``real`` (n, C, L) are not, cell for cell, among ``shots`` (k, C, L): bool ``(n,)``."""
+    known = set(keys(shots))
+    return np.array([key not in known for key in keys(real)])
+
+
+def keys(series: np.ndarray) -> list[bytes]:
+    """One key a series ``(n, C, L)``, equal exactly when all its float32 cells are."""
+    cells = series.astype(np.float32)
+    cells[np.isnan(cells)] = np.nan  # one bit pattern for all kinds of NaN
+    return [row.tobytes() for row in cells + np.float32(0)]
+
+
+def copying(
+    synthetic: ArrayLike,
+    shots: ArrayLike,
+    real: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    reference: Reference | None = None,
+) -> Copying:
+    """Compare distances to the shots of synthetic and of unseen real series.
+
+    Args:
+        synthetic: ``(n, C, L)``, any n.
+        shots: ``(k, C, L)``, what the generator was shown.
+        real: ``(m, C, L)`` real series; those that are among the shots are left out. With none left, or None, the
+            shots are held against each other.
+        seed: of the resampling behind the intervals.
+        reference: scale to measure in; by default that of ``real``, or of the shots.
+
+    Raises:
+        InputError: the arrays do not fit each other.
+    """
+    shown, made = align(shots, synthetic, ("shot", "synthetic"))
+    others = np.empty((0, *shown.shape[1:]))
+    if real is not None:
+        held, shown = align(real, shown, ("real", "shot"))
+        others = held[unseen(held, shown)]
+        made = made[..., : shown.shape[-1]]
+        if reference is None:
+            reference = Reference.fit(held)
+    if reference is None:
+        reference = Reference.fit(shown)
+    if len(reference.mean) != shown.shape[1]:
+        raise InputError("the reference was fitted to series with another number of channels")
+    anchor = reference.standardise(shown)
+    distances = nearest(reference.standardise(made), anchor)
+    held_out = len(others) > 0
+    base = nearest(reference.standardise(others), anchor) if held_out else nearest(anchor, anchor, skip_self=True)
+    return _summarise(
+        distances[~np.isnan(distances)], base[~np.isnan(base)], held_out, np.random.default_rng([seed, 3])
+    )
+
+
+def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.random.Generator) -> Copying:
+    nan = float("nan")
+    middle = float(np.median(base)) if base.size else 0.0
+    if not distances.size or middle <= 0.0:
+        return Copying(nan, nan, nan, nan, nan, nan, nan, nan, nan, int(base.size), held_out)
+    ratio = float(np.median(distances)) / middle
+    medians = [
+        np.median(base[rng.integers(base.size, size=(_RESAMPLES, min(count, _DRAWN)))], axis=1)
+        for count in (distances.size, base.size)
+    ]
+    drawn = medians[0] / np.maximum(medians[1], 1e-3 * middle)
+    low, high = (float(level) for level in np.quantile(drawn, [0.05, 0.95]))
+    threshold = float(np.percentile(base, PERCENTILE))
+    chance = PERCENTILE / 100
+    if 1 < base.size <= _EXACT:
+        left_out = [base[i] < np.percentile(np.delete(base, i), PERCENTILE) for i in range(base.size)]
+        chance = float(np.mean(left_out))
+    margin = 2 * np.sqrt(chance * (1 - chance) * (1 / base.size + 1 / distances.size))
+    return Copying(
+        ratio=ratio,
+        ratio_low=ratio / high,
+        ratio_high=ratio / low if low > 0 else float("inf"),
+        chance_low=low,
+        chance_high=high,
+        near_copies=float(np.mean(distances < threshold)),
+        chance_near=chance,
+        chance_near_high=min(chance + float(margin), 1.0),
+        threshold=threshold,
+        n_reference=int(base.size),
+        held_out=held_out,
+    )

@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: delay embedding, dynamic convolutions, conditioning, backbones and adapters."""

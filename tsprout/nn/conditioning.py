@@ -1,0 +1,203 @@
+r"""What the denoiser is told besides the noisy series: noise level, size, dataset token, and the prompt.
+
+- **Noise level**: Fourier features of :math:`c_{noise}(\sigma)` (Song et al. 2021, arXiv 2011.13456).
+- **Size**: logarithms of length and channel count, since one checkpoint serves all of them.
+- **Dataset token**: one learned row per pre-training set (arXiv 2505.20446, section 5).
+- **Prompt**: the shots themselves. They are cut into grid columns like the noisy series, encoded by self-attention
+  within each shot and then across all shots, and come out as a *memory* of tokens to attend to and a pooled vector.
+  Nothing in it depends on the order of the shots.
+
+Token and prompt can each be absent for any part of a batch; an absent one contributes a learned *null* vector.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tsprout.errors import InputError
+from tsprout.nn.attention import Attention, FeedForward
+from tsprout.nn.delay import embed, exact_grid
+from tsprout.nn.dyconv import DyPatchEmbed
+
+
+class FourierFeatures(nn.Module):
+    """Sines and cosines of a scalar at log-spaced frequencies, then a two-layer network: ``(n,)`` to ``(n, width)``."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, features: int = 64, lowest: float = 0.25, highest: float = 64.0) -> None:
+        super().__init__()
+        frequencies = torch.exp(torch.linspace(math.log(lowest), math.log(highest), features // 2))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.layers = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, value: Tensor) -> Tensor:
+        angle = value[:, None] * self.frequencies
+        return self.layers(torch.cat([angle.sin(), angle.cos()], dim=-1))
+
+
+@dataclass
+class Memory:
+    """The encoded prompts of ``groups`` different sets.
+
+    ``tokens (groups, t, width)``, their ``positions (groups, t)`` in time steps, which of them are
+    ``valid (groups, t)``, and the pooled ``vector (groups, width)``. A batch of ``groups * s`` noisy series uses group
+    ``i // s`` for series ``i``. ``present (groups,)`` is False where the prompt was dropped.
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    valid: Tensor
+    vector: Tensor
+    present: Tensor
+
+
+class DatasetToken(nn.Module):
+    """A table of learned vectors, one row per set; row index -1 stands for "no token" and gives the null vector."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(rows, width) * 0.02)
+        self.null = nn.Parameter(torch.zeros(width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Row indices ``(n,)`` to vectors ``(n, width)``."""
+        return torch.where((rows >= 0)[:, None], self.table[rows.clamp(min=0)], self.null)
+
+    def mean(self) -> Tensor:
+        """The mean row ``(width,)``: where a new set starts."""
+        return self.table.detach().mean(dim=0)
+
+
+class PromptEncoder(nn.Module):
+    """Shots, already cut into tokens, to a :class:`Memory`.
+
+    Args:
+        width: of the tokens.
+        depth: number of layers; even ones attend within a shot, odd ones across all shots of the set.
+        heads: attention heads.
+        period: time steps per unit of rotary position.
+    """
+
+    def __init__(self, width: int, depth: int, heads: int, period: float) -> None:
+        super().__init__()
+        self.adapt = nn.Linear(width, width)
+        self.missing = nn.Parameter(torch.zeros(width))
+        self.norms1 = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+        self.attentions = nn.ModuleList(Attention(width, heads, period=period) for _ in range(depth))
+        self.norms2 = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+        self.feeds = nn.ModuleList(FeedForward(width) for _ in range(depth))
+        self.final = nn.LayerNorm(width)
+        self.pool = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.null_token = nn.Parameter(torch.zeros(width))
+        self.null_vector = nn.Parameter(torch.zeros(width))
+
+    def forward(self, tokens: Tensor, positions: Tensor, missing: Tensor, valid: Tensor, present: Tensor) -> Memory:
+        """Encode the prompts.
+
+        Args:
+            tokens: ``(groups, shots, columns, width)``.
+            positions: ``(groups, shots, columns)``, first time step of each column.
+            missing: ``(groups, shots, columns)``, share of a column's cells that are not observed.
+            valid: ``(groups, shots, columns)``, False beyond the end of a shorter shot.
+            present: ``(groups,)``, False where the prompt is dropped.
+        """
+        groups, shots, columns, width = tokens.shape
+        x = self.adapt(tokens) + missing[..., None] * self.missing
+        joined_valid = valid.flatten(1)
+        for layer, attention in enumerate(self.attentions):
+            h = self.norms1[layer](x)
+            if layer % 2 == 0:
+                own = h.flatten(0, 1)
+                where = positions.flatten(0, 1)
+                h = attention(own, where, key_mask=_usable(valid.flatten(0, 1))).view_as(x)
+            else:
+                h = attention(h.flatten(1, 2), positions.flatten(1), key_mask=_usable(joined_valid)).view_as(x)
+            x = x + h
+            x = x + self.feeds[layer](self.norms2[layer](x))
+        x = self.final(x).flatten(1, 2)
+        weight = joined_valid.to(x.dtype)[..., None]
+        vector = self.pool((x * weight).sum(1) / weight.sum(1).clamp(min=1))
+        absent = ~present
+        x = torch.where(absent[:, None, None], self.null_token.to(x.dtype), x)
+        vector = torch.where(absent[:, None], self.null_vector.to(vector.dtype), vector)
+        return Memory(x, positions.flatten(1), _usable(joined_valid), vector, present)
+
+    def nothing(self, groups: int, dtype: torch.dtype = torch.float32) -> Memory:
+        """The memory of ``groups`` sets that have no prompt at all: one null token each."""
+        device = self.null_token.device
+        tokens = self.null_token.to(dtype).expand(groups, 1, -1)
+        ones = torch.ones(groups, 1, dtype=torch.bool, device=device)
+        vector = self.null_vector.to(dtype).expand(groups, -1)
+        return Memory(tokens, torch.zeros(groups, 1, device=device), ones, vector, torch.zeros_like(ones[:, 0]))
+
+
+def _usable(valid: Tensor) -> Tensor:
+    """A row without a single valid key would make attention undefined; let such a row see its first key."""
+    if bool(valid.any(dim=-1).all()):
+        return valid
+    first = F.one_hot(torch.zeros(valid.shape[:-1], dtype=torch.long, device=valid.device), valid.shape[-1]).bool()
+    return torch.where(valid.any(dim=-1, keepdim=True), valid, first)
+
+
+class Conditioner(nn.Module):
+    """Everything the denoiser is told, as one vector per noisy series and, where there is a prompt, a memory.
+
+    Args:
+        width: of the conditioning vector and of the prompt's tokens.
+        rows: dataset tokens in the table; 0 leaves the token out.
+        prompt_depth: layers of the prompt encoder; 0 leaves the prompt out.
+        heads: attention heads of the prompt encoder.
+        dimension: time steps per column of a shot.
+        period: time steps per unit of rotary position.
+    """
+
+    def __init__(self, width: int, *, rows: int, prompt_depth: int, heads: int, dimension: int, period: float) -> None:
+        super().__init__()
+        self.dimension = dimension
+        self.noise = FourierFeatures(width)
+        self.size = nn.Sequential(nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width))
+        self.token = DatasetToken(rows, width) if rows else None
+        self.prompt = PromptEncoder(width, prompt_depth, heads, period) if prompt_depth else None
+
+    def encode(self, patch: DyPatchEmbed, shots: Tensor, observed: Tensor, present: Tensor) -> Memory:
+        """Shots to memory.
+
+        Args:
+            patch: cuts columns into tokens.
+            shots: ``(groups, shots, channels, length)``, scaled; the value of an unobserved cell does not matter.
+            observed: boolean, same shape. Columns without any observed cell are not attended to.
+            present: ``(groups,)``, False where the prompt is dropped.
+        """
+        if self.prompt is None:
+            raise InputError("this model has no prompt encoder")
+        groups, count = shots.shape[:2]
+        grid = exact_grid(shots.shape[-1], self.dimension)
+        seen = embed(observed.flatten(0, 1).to(shots.dtype), grid)
+        cells = embed(torch.where(observed, shots, 0.0).flatten(0, 1), grid)
+        share = seen.mean(dim=(1, 2)).unflatten(0, (groups, count))
+        tokens = patch.embed(_pad_rows(cells, self.dimension)).unflatten(0, (groups, count))
+        starts = torch.tensor(grid.starts, device=shots.device, dtype=torch.float32).expand(share.shape)
+        return self.prompt(tokens, starts, 1 - share, share > 0, present)
+
+    def forward(self, noise: Tensor, channels: int, length: int, rows: Tensor | None, memory: Memory | None) -> Tensor:
+        """The conditioning vector ``(batch, width)`` for ``c_noise (batch,)``, token ``rows (batch,)`` and a memory."""
+        size = torch.tensor([[math.log(length) / 4, math.log(channels) / 4]], device=noise.device)
+        vector = self.noise(noise) + self.size(size)
+        if self.token is not None:
+            if rows is None:
+                rows = torch.full((len(noise),), -1, dtype=torch.long, device=noise.device)
+            vector = vector + self.token(rows)
+        if memory is not None:
+            vector = vector + memory.vector.repeat_interleave(len(noise) // len(memory.vector), dim=0)
+        return vector
+
+
+def _pad_rows(image: Tensor, rows: int) -> Tensor:
+    """A series shorter than one column leaves the lower rows of its only column empty."""
+    return image if image.shape[-2] == rows else F.pad(image, (0, 0, 0, rows - image.shape[-2]))

@@ -1,0 +1,76 @@
+"""What is in a series set, as plain values: the ``input`` part of every summary, and what ``tsprout inspect`` shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsprout.data.scaling import Scaler
+    from tsprout.series import SeriesSet
+
+FEW = 5
+
+
+def inspect(series: SeriesSet, path: str | Path) -> dict[str, Any]:
+    """What ``tsprout inspect`` answers: the description of a set, with the transform each channel would get."""
+    from tsprout.data.scaling import Scaler
+
+    return {"command": "inspect", "input": describe(series, path, Scaler.fit(series))}
+
+
+def describe(series: SeriesSet, path: str | Path, scaler: Scaler | None = None) -> dict[str, Any]:
+    """Counts, lengths, missing share, channels and notices of ``series``.
+
+    Args:
+        series: a set that can be used as shots (:func:`tsprout.data.checks.check_usable`).
+        path: the file it came from, only to name it.
+        scaler: fitted on ``series``; adds what was chosen for each channel.
+    """
+    schema = series.schema
+    own = int(series.lengths.sum()) * series.n_channels
+    return {
+        "file": str(path),
+        "format": None if schema is None else schema.format,
+        "n_series": series.n_series,
+        "n_channels": series.n_channels,
+        "length": series.length,
+        "lengths": {"shortest": int(series.lengths.min()), "longest": int(series.lengths.max())},
+        "missing_share": 1 - int(series.observed.sum()) / own,
+        "frequency": series.frequency,
+        "labels": series.labels is not None,
+        "static": sorted(series.static),
+        "channels": channels(series, scaler),
+        "notices": [] if schema is None else list(schema.notices),
+        "warnings": warnings(series),
+    }
+
+
+def channels(series: SeriesSet, scaler: Scaler | None = None) -> list[dict[str, Any]]:
+    """A dict for each channel: name, least, median, greatest value, missing share, and what the scaler says of it."""
+    import numpy as np
+
+    chosen = [{} for _ in series.channels] if scaler is None else scaler.describe()
+    own = int(series.lengths.sum())
+    found = []
+    for index, name in enumerate(series.channels):
+        values = series.values[:, index][series.observed[:, index]].astype(np.float64)
+        entry = {
+            "channel": name,
+            "min": float(values.min()),
+            "median": float(np.median(values)),
+            "max": float(values.max()),
+            "missing_share": 1 - values.size / own,
+        }
+        found.append({**entry, **{key: value for key, value in chosen[index].items() if key not in entry}})
+    return found
+
+
+def warnings(series: SeriesSet) -> list[str]:
+    """What is odd, or makes good results unlikely, each as a sentence."""
+    from tsprout.data.checks import check_usable
+
+    said = check_usable(series)
+    if 1 < series.n_series < FEW:
+        said.append(f"there are only {series.n_series} series; 5 to 50 show far better what varies and what does not")
+    return said

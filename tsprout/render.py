@@ -1,0 +1,149 @@
+"""The accounts of the jobs as a person reads them: calm, short, and with every warning said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tsprout.console import Console
+from tsprout.staging import readable_bytes
+
+
+def number(value: Any) -> str:
+    """Four significant digits; ``"-"`` for what is missing or not finite."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:,.0f}" if isinstance(value, int) or (abs(value) >= 1e4 and abs(value) < 1e9) else f"{value:.4g}"
+
+
+def counted(count: int, word: str) -> str:
+    """``"1 channel"``, ``"3 channels"``; series is its own plural."""
+    return f"{count:,} {word}" if count == 1 or word == "series" else f"{count:,} {word}s"
+
+
+def input_lines(console: Console, described: Mapping[str, Any]) -> None:
+    """What was read, with notices and warnings."""
+    shortest, longest = described["lengths"]["shortest"], described["lengths"]["longest"]
+    steps = counted(longest, "step") if shortest == longest else f"{shortest:,} to {longest:,} steps"
+    parts = [counted(described["n_series"], "series"), counted(described["n_channels"], "channel"), steps]
+    if described["frequency"]:
+        parts.append(f"every {described['frequency']}")
+    if described["missing_share"] > 0:
+        parts.append(f"{100 * described['missing_share']:.1f} % missing")
+    console.say(f"{described['file']}: {', '.join(parts)}")
+    for text in described["notices"]:
+        console.note(text)
+    for text in described["warnings"]:
+        console.warn(text)
+
+
+def inspect(console: Console, account: Mapping[str, Any]) -> None:
+    """The input, and a row for each channel with the transform it would get."""
+    described = account["input"]
+    input_lines(console, described)
+    rows = []
+    for entry in described["channels"]:
+        transform = str(entry.get("transform", "-"))
+        kinds = [kind for kind in ("constant", "binary", "integer") if entry.get(kind)]
+        rows.append(
+            [
+                entry["channel"],
+                number(entry["min"]),
+                number(entry["median"]),
+                number(entry["max"]),
+                f"{100 * entry['missing_share']:.1f}%",
+                kinds[0] if kinds else "real",
+                transform,
+                str(entry.get("reason", "")).removeprefix(f"{transform}: "),
+            ]
+        )
+    console.say()
+    console.table(["channel", "min", "median", "max", "missing", "kind", "transform", "because"], rows)
+
+
+def fit_lines(console: Console, account: Mapping[str, Any]) -> None:
+    """Which mode was kept and why."""
+    report = account["fit"]
+    if report:
+        seconds = account["seconds"].get("fit")
+        spent = f" ({seconds:.1f} s)" if seconds is not None else ""
+        console.say(f"kept mode {report.get('mode')}{spent}: {report.get('reason', '')}")
+        for text in report.get("notes", ()):
+            console.note(str(text))
+
+
+def fit(console: Console, account: Mapping[str, Any]) -> None:
+    """The account of ``tsprout fit``."""
+    input_lines(console, account["input"])
+    fit_lines(console, account)
+    console.say(f"model: {account['files']['model']}")
+
+
+def sample(console: Console, account: Mapping[str, Any]) -> None:
+    """The account of ``tsprout sample``."""
+    count, seconds = account["sampling"]["n"], account["seconds"]["sample"]
+    console.say(f"{counted(count, 'series')} in {seconds:.1f} s: {account['files']['synthetic']}")
+
+
+def run(console: Console, account: Mapping[str, Any]) -> None:
+    """The account of ``tsprout run`` after its input lines, which are shown as soon as they are known."""
+    fit_lines(console, account)
+    scores(console, account["scores"])
+    files, seconds = account["files"], account["seconds"]
+    memory = account["peak_memory_bytes"]
+    held = f", {readable_bytes(memory)} of memory at most" if memory else ""
+    console.say()
+    console.say(f"{counted(account['sampling']['n'], 'series')} in {seconds['total']:.1f} s{held}")
+    console.say(f"  series   {files['synthetic']}")
+    console.say(f"  picture  {files['picture']}")
+    console.say(f"  summary  {files['summary']}")
+
+
+def scores(console: Console, found: Mapping[str, Any]) -> None:
+    """A small table: each score beside what another real sample, the input handed back, and plain noise would get."""
+    columns = ("value", "floor", "shots_copied", "noise")
+    rows = [
+        [str(entry["title"]), *(number(entry[column]) for column in columns), str(entry["verdict"])]
+        for entry in found["scores"].values()
+    ]
+    if rows:
+        console.say()
+        console.table(["score", "synthetic", "floor (real)", "input itself", "noise", "verdict"], rows)
+    console.say(str(found["summary"]))
+    for text in found["notes"]:
+        console.note(str(text))
+
+
+def doctor(console: Console, account: Mapping[str, Any]) -> None:
+    """A row for each check, the extras, and what to do about what is not well."""
+    rows = [["ok" if item["ok"] else "not ok", item["check"], item["found"]] for item in account["checks"]]
+    rows += [["ok" if there else "absent", f"extra {name}", ""] for name, there in account["extras"].items()]
+    console.table(["", "check", "found"], rows)
+    for item in account["checks"]:
+        if not item["ok"]:
+            console.warn(f"{item['check']}: {item['fix']}")
+    console.say("all is well" if account["ok"] else "something is not well")
+
+
+def models(console: Console, account: Mapping[str, Any]) -> None:
+    """A row for each bundled checkpoint."""
+    rows = [
+        [
+            card["name"],
+            f"{card['parameters']:,}",
+            readable_bytes(card["bytes"]),
+            _span(card, "lengths"),
+            _span(card, "channels"),
+            str(card["info"].get("licence", "-")),
+        ]
+        for card in account["models"]
+    ]
+    if rows:
+        console.table(["model", "parameters", "size", "lengths", "channels", "licence"], rows)
+    else:
+        console.say("no model is bundled with this installation")
+
+
+def _span(card: Mapping[str, Any], what: str) -> str:
+    possible, trained = "{} to {}".format(*card[what]), card["info"].get(what)
+    return possible if trained is None else "{} (trained on {} to {})".format(possible, *trained)

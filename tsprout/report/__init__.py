@@ -1,0 +1,1 @@
+"""Reports: what came out, for the eye. They read series sets and scores and know nothing of models."""

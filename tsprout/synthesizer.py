@@ -1,0 +1,314 @@
+"""The front door: fit a pre-trained model to a few series, draw as many new ones as wanted.
+
+>>> from tsprout import Sprout
+>>> sprout = Sprout.from_pretrained().fit("patients.csv")  # doctest: +SKIP
+>>> synthetic = sprout.sample(1000)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tsprout import checkpoint as checkpoints
+from tsprout.budget import parse_budget
+from tsprout.checkpoint import Checkpoint
+from tsprout.data.checks import check_usable
+from tsprout.data.frames import from_object, to_object
+from tsprout.data.scaling import Scaler
+from tsprout.diffusion.samplers import solver_by_name
+from tsprout.errors import CheckpointError, InputError, TsproutError
+from tsprout.fitting import FitReport, fit_model
+from tsprout.identity import label_groups, new_ids, new_times, templates
+from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
+from tsprout.nn.adapters import AdapterConfig
+from tsprout.series import SeriesSet, concatenate
+from tsprout.train.finetune import Shots
+
+Progress = Callable[[str, int, int], None]
+# Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
+_CELLS_AT_ONCE = 6144
+
+
+class Sprout:
+    """A generator of time series: a pre-trained model and, once fitted, the shots it is to be faithful to.
+
+    Objects are not changed by their methods: :meth:`fit` returns a new one. A fitted object holds its training series.
+
+    Attributes:
+        shots: the series it was fitted on, or ``None``.
+        scaler: the scaling fitted on them, or ``None``.
+        fit_report: how it was fitted, or ``None``.
+        info: what is known of the pre-trained model: sets, licences, compute.
+    """
+
+    def __init__(
+        self,
+        model: Denoiser,
+        *,
+        info: dict[str, Any] | None = None,
+        shots: SeriesSet | None = None,
+        scaler: Scaler | None = None,
+        fit_report: FitReport | None = None,
+        adapter: AdapterConfig | None = None,
+        row: int | None = None,
+    ) -> None:
+        self.model, self.info = model.eval(), info or {}
+        self.shots, self.scaler, self.fit_report = shots, scaler, fit_report
+        self._adapter, self._row = adapter, row
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self.shots is None else f"fitted on {self.shots!r}"
+        return f"Sprout({self.model.config.backbone}, {self.model.parameter_count:,} parameters, {state})"
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def _trained(self) -> bool:
+        """Whether the weights have been fine-tuned, and not only shown the shots."""
+        return self.fit_report is not None and self.fit_report.mode != "prompt"
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "small", *, device: str = "cpu") -> Sprout:
+        """Load a checkpoint: a bundled name, a folder, or a Hugging Face id (``owner/model``, needs the extra ``hub``).
+
+        Raises:
+            CheckpointError: if there is none, or it is truncated, of another format version, or a pickle.
+        """
+        loaded = checkpoints.load(name_or_path, device=device)
+        fitted = loaded.fitted
+        if fitted is None:
+            return cls(loaded.model, info=loaded.info)
+        try:
+            return cls(
+                loaded.model,
+                info=loaded.info,
+                shots=loaded.shots,
+                scaler=Scaler.from_dict(fitted["scaler"]),
+                fit_report=FitReport.from_dict(fitted["report"]),
+                adapter=loaded.adapter,
+                row=fitted["row"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"what the model was fitted on is not described completely ({error})",
+                where=str(name_or_path),
+                fix="Fit again.",
+            ) from error
+
+    def save_pretrained(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write a checkpoint folder that gives the same bits when loaded. **A fitted one contains its shots.**
+
+        Raises:
+            InputError: if the folder exists and ``force`` is not set.
+        """
+        fitted = None
+        if self.scaler is not None and self.fit_report is not None:
+            fitted = {"scaler": self.scaler.to_dict(), "report": self.fit_report.to_dict(), "row": self._row}
+        checkpoints.save(Checkpoint(self.model, self.info, self._adapter, fitted, self.shots), folder, force=force)
+
+    def fit(
+        self,
+        data: Any,
+        mode: str = "auto",
+        *,
+        budget: str | float = "60s",
+        seed: int = 0,
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        transforms: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        **reader: Any,
+    ) -> Sprout:
+        """Fit to a few series; returns a new, fitted object.
+
+        Args:
+            data: path of a file, :class:`SeriesSet`, pandas or polars frame, or array (then with ``axes=``).
+            mode: ``"auto"`` keeps the better of the next two on series held back; ``"prompt"`` shows the model the
+                series without training; ``"full"``, ``"lora"``, ``"bias"`` and ``"token"`` fine-tune all weights,
+                low-rank adapters, biases and gains, or the dataset token.
+            budget: time for training, such as ``"30s"`` or ``"2m"``. It is turned into a number of steps by a fixed
+                cost model, so that the same seed gives the same bits.
+            seed: of everything random.
+            bounds: ``{channel: (lower, upper)}`` that synthetic values must keep, ``None`` for an open side.
+            transforms: ``{channel: transform}`` to override what the scaler chooses.
+            progress: called with stage, done, total.
+            **reader: how to read ``data``, see :func:`tsprout.read`.
+
+        Raises:
+            InputError: if the data or an option cannot be used.
+        """
+        seconds = parse_budget(budget)
+        _check_seed(seed)
+        base = self.model
+        if self._trained:
+            raise InputError(
+                "this model has been trained on other series already",
+                fix="Fit the pre-trained one: Sprout.from_pretrained().fit(...).",
+            )
+        series = from_object(data, **reader)
+        check_usable(series)
+        check_size(series.n_channels, series.length)
+        scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
+        latent = scaler.transform(series.values)
+        fitted = fit_model(base, latent, series.lengths, mode, seconds=seconds, seed=seed, progress=progress)
+        return Sprout(
+            fitted.model,
+            info=self.info,
+            shots=series,
+            scaler=scaler,
+            fit_report=fitted.report,
+            adapter=fitted.adapter,
+            row=fitted.row,
+        )
+
+    def sample(
+        self,
+        n: int,
+        *,
+        length: int | None = None,
+        steps: int | None = None,
+        solver: str | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Draw ``n`` series, as the kind of object that was given to :meth:`fit` (a frame for a frame, ...).
+
+        See :meth:`sample_batches` for the arguments; a path or a :class:`SeriesSet` gives a :class:`SeriesSet`.
+        """
+        drawn = list(self.sample_batches(n, length=length, steps=steps, solver=solver, seed=seed, progress=progress))
+        return to_object(concatenate(drawn))
+
+    def sample_batches(
+        self,
+        n: int,
+        *,
+        length: int | None = None,
+        steps: int | None = None,
+        solver: str | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[SeriesSet]:
+        """Draw ``n`` series in batches, in memory that does not grow with ``n``.
+
+        Values are in the units of the shots and keep their constraints (integers, bounds, ...). Lengths, labels, static
+        columns and time stamps follow those of the shots; nothing is missing in them.
+
+        Args:
+            n: how many, at least 1.
+            length: time steps of every series; by default the lengths of the shots in their own shares.
+            steps: solver steps; by default the model's.
+            solver: ``"dpmpp-2m"`` or ``"heun"``; by default the model's.
+            seed: the same seed, arguments and machine give the same bits.
+            batch_size: series a batch; part of what fixes the bits.
+            progress: called with ``"sample"``, series done, ``n``.
+
+        Raises:
+            InputError: if an argument cannot be, or the object is not fitted.
+        """
+        if self.shots is None or self.scaler is None:
+            raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+        if n < 1:
+            raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
+        if steps is not None and steps < 1:
+            raise InputError(f"{steps} solver steps are too few", where="steps", fix="Give at least 1.")
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
+        _check_seed(seed)
+        solver_by_name(solver or self.config.solver)
+        check_size(self.shots.n_channels, self.shots.length if length is None else length)
+        return self._draw(n, length, steps, solver, seed, batch_size, progress)
+
+    def _draw(
+        self,
+        n: int,
+        length: int | None,
+        steps: int | None,
+        solver: str | None,
+        seed: int,
+        batch_size: int | None,
+        progress: Progress | None,
+    ) -> Iterator[SeriesSet]:
+        shots, scaler = self.shots, self.scaler
+        assert shots is not None and scaler is not None
+        own = Shots.from_latent(scaler.transform(shots.values), shots.lengths)
+        size = batch_size or max(8, min(512, _CELLS_AT_ONCE // (length or shots.length)))
+        picked = templates(n, len(shots), seed)
+        for start in range(0, n, size):
+            some = picked[start : start + size]
+            lengths = shots.lengths[some] if length is None else np.full(len(some), length)
+            latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
+            for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):
+                rng = np.random.default_rng([seed, 2, start, number])
+                drawn = self._denoise(own[prompt].part(rng), len(members), steps_long, rng, steps, solver)
+                latent[members, :, :steps_long] = drawn
+            if not np.isfinite(latent).all():
+                raise TsproutError(
+                    "the model produced values that are not finite", fix="Fit again with another seed or mode."
+                )
+            yield self._finish(scaler.inverse(latent), lengths, some, start)
+            if progress is not None:
+                progress("sample", min(start + size, n), n)
+
+    @torch.no_grad()
+    def _denoise(
+        self, prompt: Shots, count: int, length: int, rng: np.random.Generator, steps: int | None, solver: str | None
+    ) -> np.ndarray:
+        device = self.model.device
+        memory = None
+        if self.model.has_prompt:
+            # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
+            alone = self._trained and self.shots is not None and len(self.shots) == 1
+            shown = torch.tensor([not alone], device=device)
+            memory = self.model.encode(prompt.values[None].to(device), prompt.observed[None].to(device), shown)
+        rows = None if self._row is None else torch.full((1,), self._row, device=device)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        shape = (count, prompt.values.shape[1], length)
+        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver)
+        return drawn.cpu().numpy()
+
+    def _finish(self, values: np.ndarray, lengths: np.ndarray, picked: np.ndarray, start: int) -> SeriesSet:
+        shots = self.shots
+        assert shots is not None
+        values = np.where(np.arange(values.shape[-1]) < lengths[:, None, None], values, np.nan)
+        return SeriesSet.from_arrays(
+            values.astype(np.float32),
+            lengths=lengths,
+            channels=shots.channels,
+            ids=new_ids(shots, start, len(picked)),
+            times=new_times(shots, picked, int(lengths.max())),
+            frequency=shots.frequency,
+            labels=None if shots.labels is None else shots.labels[picked],
+            static={name: column[picked] for name, column in shots.static.items()},
+            schema=shots.schema,
+        )
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise InputError(f"the seed {seed} is negative", where="seed", fix="Give 0 or a positive whole number.")
+
+
+def check_size(channels: int, length: int) -> None:
+    """Refuse what no model here can draw.
+
+    Raises:
+        InputError: for a length outside 4 to 1024 or more than 256 channels.
+    """
+    if not MIN_LENGTH <= length <= MAX_LENGTH:
+        raise InputError(
+            f"series of {length} steps",
+            where="length",
+            fix=f"Lengths from {MIN_LENGTH} to {MAX_LENGTH} are possible; cut longer ones into windows.",
+        )
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(
+            f"{channels} channels", fix=f"From 1 to {MAX_CHANNELS} are possible; choose some with channels."
+        )

@@ -1,0 +1,1 @@
+"""One training loop and its two callers: pre-training on many sets, fine-tuning on a user's few series."""

@@ -1,0 +1,274 @@
+r"""The training loop. Pre-training and fine-tuning call it; there is no other.
+
+One step: loss, backward pass, gradient clipping, optimiser, exponential moving average of the weights with decay
+:math:`\min(d, (1 + k) / (10 + k))` (Karras et al. 2022; arXiv 2505.20446). A checkpoint holds weights, average,
+optimiser state and random state as safetensors and JSON, is written atomically, and continues with the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from tsprout.errors import CheckpointError, InputError, TrainingError
+from tsprout.staging import from_os_error
+
+STATE = "state.safetensors"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How to train.
+
+    ``steps`` in all; ``learning_rate`` reached after ``warmup`` steps; ``cooldown``: share of the steps, at the end, in
+    which it falls linearly to zero (0: constant, as in the paper). ``optimizer``: "adamw", or "muon" (Jordan et al.
+    2024: orthogonalised momentum for hidden matrices, AdamW for the rest). ``betas``, ``weight_decay``, ``clip``
+    (gradient norm), ``ema`` (largest decay). ``seed`` of everything random in training.
+    """
+
+    steps: int
+    learning_rate: float = 1e-4
+    warmup: int = 0
+    cooldown: float = 0.0
+    optimizer: str = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-5
+    clip: float = 1.0
+    ema: float = 0.9999
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step ``step``, counted from 0."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        tail = self.cooldown * self.steps
+        fall = min(1.0, (self.steps - step) / tail) if tail else 1.0
+        return self.learning_rate * rise * fall
+
+
+def build_optimizers(model: nn.Module, config: LoopConfig) -> list[torch.optim.Optimizer]:
+    """Optimisers over the parameters that require a gradient.
+
+    Raises:
+        InputError: there are none, or the optimiser is unknown, or this torch does not have it.
+    """
+    trainable = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    if not trainable:
+        raise InputError("nothing to train: no parameter requires a gradient")
+
+    def adamw(parameters: list[nn.Parameter], decay: float) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=config.learning_rate, betas=config.betas, weight_decay=decay)
+
+    if config.optimizer == "adamw":
+        return [adamw([p for _, p in trainable], config.weight_decay)]
+    if config.optimizer != "muon":
+        raise InputError(f"there is no optimiser called {config.optimizer!r}", fix="Choose one of: adamw, muon.")
+    if not hasattr(torch.optim, "Muon"):
+        raise InputError("this torch has no Muon optimiser", fix="Install torch 2.9 or newer, or choose adamw.")
+    hidden = [p for n, p in trainable if p.ndim == 2 and "token.table" not in n and "conditioner.size" not in n]
+    kept = {id(p) for p in hidden}
+    rest = [p for _, p in trainable if id(p) not in kept]
+    if not hidden:
+        return [adamw(rest, 0.0)]
+    muon = torch.optim.Muon(
+        hidden, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return [muon, adamw(rest, 0.0)] if rest else [muon]
+
+
+class Ema:
+    """Exponential moving average of the trainable parameters of a model."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.average = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after step ``step``, counted from 0."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        current = dict(model.named_parameters())
+        names = list(self.average)
+        torch._foreach_lerp_([self.average[n] for n in names], [current[n].detach() for n in names], 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        """Overwrite the model's weights by their average."""
+        for name, parameter in model.named_parameters():
+            if name in self.average:
+                parameter.copy_(self.average[name])
+
+
+class Loop:
+    """Train ``model`` on the losses a caller computes.
+
+    Args:
+        model: whose parameters with ``requires_grad`` are trained.
+        loss: ``loss(generator) -> scalar``; draws its own batch, and all its randomness from the generator. Torch's
+            global generator, which dropout draws from, is seeded for every step and put back.
+        config: see :class:`LoopConfig`.
+        position: optional object with ``state_dict`` / ``load_state_dict`` (JSON-able), saved and restored with the
+            loop, so that a data stream continues where it stopped.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[torch.Generator], Tensor],
+        config: LoopConfig,
+        *,
+        position: Any | None = None,
+    ) -> None:
+        self.model, self.loss, self.config, self.position = model, loss, config, position
+        self.optimizers = build_optimizers(model, config)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.ema = Ema(model, config.ema)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+
+    def advance(self) -> float:
+        """One step; the loss before it. Raises :class:`TrainingError` where loss or gradient is not finite."""
+        rate = self.config.rate(self.step)
+        device = self.parameters[0].device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            # Not from our generator: a step resumed, or run without dropout, must find the same state there.
+            torch.manual_seed((self.config.seed + 1) * 1_000_003 + self.step)
+            loss = self.loss(self.generator)
+            loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        value = float(loss.detach())
+        if not math.isfinite(value) or not math.isfinite(float(norm)):
+            raise TrainingError(
+                f"the loss stopped being finite at step {self.step}",
+                fix="Lower the learning rate, or look for extreme values in the data.",
+            )
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.ema.update(self.model, self.step)
+        self.step += 1
+        return value
+
+    def run(
+        self,
+        *,
+        on_step: Callable[[int, float], bool | None] | None = None,
+        checkpoint: Path | None = None,
+        every_seconds: float = 300.0,
+        seconds: float | None = None,
+    ) -> bool:
+        """Step until ``config.steps``; True if it got there.
+
+        Args:
+            on_step: called with the number of steps done and the last loss; returning True stops.
+            checkpoint: folder to save to every ``every_seconds``, and at the end.
+            seconds: stop after this much wall time.
+        """
+        self.model.train()
+        start = saved = time.monotonic()
+        while self.step < self.config.steps:
+            value = self.advance()
+            now = time.monotonic()
+            stop = bool(on_step and on_step(self.step, value))
+            if checkpoint is not None and now - saved >= every_seconds:
+                self.save(checkpoint)
+                saved = now
+            if stop or (seconds is not None and now - start >= seconds):
+                break
+        if checkpoint is not None:
+            self.save(checkpoint)
+        return self.step >= self.config.steps
+
+    def save(self, folder: Path) -> None:
+        """Write the whole state to ``folder``/``state.safetensors``, whole or not at all.
+
+        Raises:
+            TsproutError: it cannot be written, for instance because the disk is full; nothing is left behind.
+        """
+        tensors = {f"model.{n}": p for n, p in self.model.state_dict().items()}
+        tensors |= {f"ema.{n}": p for n, p in self.ema.average.items()}
+        for i, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{i}.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        tensors["generator"] = self.generator.get_state()
+        meta = {
+            "step": self.step,
+            "loop": asdict(self.config),
+            "position": self.position.state_dict() if self.position is not None else None,
+        }
+        payload = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"state": json.dumps(meta)})
+        partial = folder / f".{STATE}.partial"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(partial, "wb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, folder / STATE)
+        except OSError as error:
+            raise from_os_error(error, folder) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def load(self, folder: Path) -> None:
+        """Continue from :meth:`save`. The configuration may give more steps or another rate than before.
+
+        Raises:
+            CheckpointError: there is no state, it is damaged, or is one of another model, optimiser or choice of
+                parameters.
+        """
+        path = folder / STATE
+        try:
+            tensors = load_file(path)
+            with safe_open(path, framework="pt") as file:
+                meta = json.loads(file.metadata()["state"])
+            averages = _below(tensors, "ema.")
+            if set(averages) != set(self.ema.average):
+                raise ValueError("it trains other parameters")
+            optimizers = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
+            if meta["step"] and optimizers != {str(i) for i in range(len(self.optimizers))}:
+                raise ValueError("it was trained with another optimiser")
+            self.model.load_state_dict(_below(tensors, "model."))
+            for name, average in self.ema.average.items():
+                average.copy_(averages[name])
+            for i, optimizer in enumerate(self.optimizers):
+                nested: dict[int, dict[str, Tensor]] = {}
+                for key, value in _below(tensors, f"optimizer.{i}.").items():
+                    index, name = key.split(".", 1)
+                    nested.setdefault(int(index), {})[name] = value
+                optimizer.load_state_dict({"state": nested, "param_groups": optimizer.state_dict()["param_groups"]})
+            self.generator.set_state(tensors["generator"])
+            self.step = int(meta["step"])
+            if self.position is not None:
+                self.position.load_state_dict(meta["position"])
+        except FileNotFoundError as error:
+            raise CheckpointError(
+                "there is no training state here",
+                where=str(folder),
+                fix="Name the folder of an earlier run, or start anew.",
+            ) from error
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"this training state cannot be used: {error}",
+                where=str(path),
+                fix="Use the settings of the run that wrote it, or start anew in another folder.",
+            ) from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
