@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, woken
+
 from tsprout.errors import InputError
 from tsprout.model import CONFIGS as NAMED
 from tsprout.model import Denoiser, ModelConfig

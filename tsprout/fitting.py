@@ -7,27 +7,18 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from tsprout.budget import affordable_steps
 from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
-from tsprout.train.finetune import (
-    MIN_TO_HOLD_BACK,
-    FinetuneConfig,
-    Finetuned,
-    Progress,
-    Shots,
-    finetune,
-    held_back_loss,
-    hold_back,
-)
+from tsprout.train.finetune import FinetuneConfig, best_step, finetune
+from tsprout.train.judge import MIN_TO_HOLD_BACK, Judge, hold_back
+from tsprout.train.loop import Progress
+from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
-# Below this share of the distance at which unseen series lie from the shots, a sample counts as copying.
-LEAST_COPYING_RATIO = 0.5
 
 
 @dataclass
@@ -35,9 +26,9 @@ class FitReport:
     """How a model was fitted.
 
     ``mode`` kept and ``requested``; ``reason`` in one sentence; training ``steps`` kept; ``seconds`` it took;
-    ``validation``: denoising loss on the held-back series (lower is better) by candidate, with its ``curve`` by step;
-    ``held_back``: how many series; ``copying``: by candidate, median distance of samples to the shots in units of the
-    distance of held-back series to them (1: as far as unseen series, 0: copies); ``notes`` for the user.
+    ``validation``: energy score of samples on the held-back series (lower is better) by candidate, with its ``curve``
+    by step; ``held_back``: how many series; ``copying``: by candidate, median distance of samples to the shots in
+    units of the distance of held-back series to them (1: as far as unseen series, 0: copies); ``notes`` for the user.
     """
 
     mode: str
@@ -128,96 +119,87 @@ def fit_model(
         return Fitted(model, None, None, FitReport("prompt", mode, reason, seconds=time.monotonic() - begun))
 
     config = config or FinetuneConfig()
-    cost = step_cost(model, shots, config)
-    steps = affordable_steps(seconds, cost, config.steps)
-    config = replace(config, steps=steps)
     kept, held = hold_back(len(shots), np.random.default_rng(seed))
-    own, other = shots[kept], shots[held]
-    trained_mode = "full" if mode == "auto" else mode
+    # Half the budget finds out how long to train, with some series held back; the other half trains on all of them.
+    most = affordable_steps(seconds / 2, step_cost(model, shots, config), config.steps)
+    config = replace(config, steps=most, blind_steps=min(most, config.blind_steps))
+    report = FitReport("full" if mode == "auto" else mode, mode, "", held_back=len(held))
     try:
-        tuned = finetune(model, own, other, trained_mode, config, seed=seed, seconds=1.5 * seconds, progress=progress)
+        fitted = _search(model, shots, kept, held, config, report, seconds=seconds, seed=seed, progress=progress)
     except TrainingError as error:
         if mode != "auto" or not model.has_prompt:
             raise
-        reason = f"training failed ({error.what}), so the model is shown the series and not trained"
-        spent = time.monotonic() - begun
-        return Fitted(model, None, None, FitReport("prompt", mode, reason, seconds=spent, held_back=len(held)))
-    report = FitReport(trained_mode, mode, "", tuned.steps, held_back=len(held), curve=tuned.curve)
-    notes = []
-    if tuned.stopped_by_clock:
-        notes.append("training was stopped by the clock: the machine was slow, and another run may stop elsewhere")
-    if steps < config.evaluate_every and len(other):
-        notes.append(f"the budget bought {steps} training steps only; a larger one would serve better")
-    if len(other) == 0:
-        notes.append(f"{len(shots)} series are too few to hold any back: trained for {tuned.steps} steps unseen")
-    if len(other):
-        report.validation[trained_mode] = min(tuned.curve.values())
-        if model.has_prompt:
-            report.validation["prompt"] = held_back_loss(model, own, other, None, seed=seed)
-    result = _choose(model, tuned, own, other, mode, report, seed)
+        report.mode, report.steps = "prompt", 0
+        report.reason = f"training failed ({error.what}), so the model is shown the series and not trained"
+        fitted = Fitted(model, None, None, report)
     report.seconds = time.monotonic() - begun
-    report.notes = tuple(notes)
-    return result
+    return fitted
 
 
-def _choose(
-    model: Denoiser, tuned: Finetuned, own: Shots, held: Shots, mode: str, report: FitReport, seed: int
+def _search(
+    model: Denoiser,
+    shots: Shots,
+    kept: np.ndarray,
+    held: np.ndarray,
+    config: FinetuneConfig,
+    report: FitReport,
+    *,
+    seconds: float,
+    seed: int,
+    progress: Progress | None,
 ) -> Fitted:
-    """The trained model, or for ``auto`` the one that serves the held-back series better without copying."""
-    trained = Fitted(tuned.model, tuned.adapter, tuned.row, report)
+    """Find the number of steps on the kept part, then train that long on all shots; fills in the report."""
+    may_be_prompt = report.requested == "auto" and model.has_prompt
+    steps, late = config.blind_steps, False
     if len(held):
-        report.copying[report.mode] = copying_ratio(tuned.model, own, held, tuned.row, seed)
-    if mode != "auto" or not model.has_prompt:
-        report.reason = _reason(tuned, len(held), mode)
-        return trained
-    before, after = report.validation["prompt"], report.validation["full"]
-    gain = 100 * (1 - after / before)
-    report.copying["prompt"] = copying_ratio(model, own, held, None, seed)
-    copies = report.copying["full"] < LEAST_COPYING_RATIO and report.copying["full"] < report.copying["prompt"]
-    if tuned.steps > 0 and after < before and not copies:
-        report.reason = (
-            f"{tuned.steps} training steps brought the error on the {len(held)} held-back series down by {gain:.0f} %, "
-            f"and its samples lie {report.copying['full']:.2f} times as far from your series as unseen ones do"
+        judge = Judge(shots[kept], shots[held], seed=seed)
+        tried = finetune(
+            model, shots[kept], report.mode, config, judge=judge, seed=seed, seconds=seconds, progress=progress
         )
-        return trained
-    report.mode, report.steps = "prompt", 0
-    report.reason = (
-        "training began to copy your series: its samples lay "
-        f"{report.copying['full']:.2f} times as far from them as unseen ones do"
-        if copies and after < before
-        else f"training did not bring the error on the {len(held)} held-back series down"
-    )
-    return Fitted(model, None, None, report)
+        late = tried.stopped_by_clock
+        trained = {step: verdict for step, verdict in tried.judged.items() if step}
+        steps = tried.steps if may_be_prompt else best_step(trained)
+        report.curve = {step: verdict.score for step, verdict in tried.judged.items()}
+        chosen = trained[steps or min(trained, key=lambda step: trained[step].score)]
+        if model.has_prompt:
+            report.validation["prompt"], report.copying["prompt"] = tried.judged[0].score, tried.judged[0].copying
+        report.validation[report.mode], report.copying[report.mode] = chosen.score, chosen.copying
+        report.reason = _reason(report, steps, any(verdict.copies for verdict in trained.values()))
+        if steps == 0 and may_be_prompt:
+            report.mode = "prompt"
+            if progress is not None:
+                progress("train", 1, 1)
+            return Fitted(model, None, None, report)
+    else:
+        report.reason = f"{_asked(report)}: {steps} training steps, none of them checked on series held back"
+        report.notes += (f"{len(shots)} series are too few to hold any back: trained for {steps} steps unseen",)
+    if config.steps < config.evaluate_every:
+        report.notes += (f"the budget bought {config.steps} training steps only; a larger one would serve better",)
+    final = replace(config, blind_steps=max(1, steps))
+    tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=seconds, progress=progress, stage="train")
+    report.steps = tuned.steps
+    if late or tuned.stopped_by_clock:
+        report.notes += ("training was stopped by the clock: the machine was slow, and another run may stop elsewhere",)
+    return Fitted(tuned.model, tuned.adapter, tuned.row, report)
 
 
-def _reason(tuned: Finetuned, held: int, mode: str) -> str:
-    """Why a trained model was kept without comparing it with the prompt."""
-    why = "asked for" if mode != "auto" else "this model has no prompt encoder, so it has to be trained"
-    if held == 0:
-        return f"{why}: {tuned.steps} training steps, none of them checked on series held back"
-    if tuned.steps == 0:
-        return f"{why}, but no training brought the error on the {held} held-back series down: nothing changed"
-    return f"{why}: {tuned.steps} training steps, the best of those tried on the {held} held-back series"
+def _asked(report: FitReport) -> str:
+    return "asked for" if report.requested != "auto" else "this model has no prompt encoder, so it has to be trained"
 
 
-def copying_ratio(model: Denoiser, own: Shots, held: Shots, row: int | None, seed: int, count: int = 64) -> float:
-    """Median distance of ``count`` samples to the nearest shot, in units of that of the held-back series.
-
-    Series are compared over the length of the shortest. The held-back series are few, so this is a guard against
-    copying and not a measurement of it.
-    """
-    own, held = own.to(model.device), held.to(model.device)
-    length = int(np.min(np.concatenate([own.lengths, held.lengths])))
-    shots = own.part()
-    memory = model.encode(shots.values[None], shots.observed[None]) if model.has_prompt else None
-    rows = None if row is None else torch.full((1,), row, device=model.device)
-    generator = torch.Generator().manual_seed(seed)
-    shape = (count, own.values.shape[1], length)
-    drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=min(12, model.config.steps))
-    shown = own.cut(length)
-    reference = _nearest(held.cut(length).values, shown.values)
-    return float(_nearest(drawn, shown.values).median() / reference.median().clamp(min=1e-6))
-
-
-def _nearest(series: torch.Tensor, shots: torch.Tensor) -> torch.Tensor:
-    return torch.cdist(series.flatten(1), shots.flatten(1)).min(dim=1).values
+def _reason(report: FitReport, steps: int, copied: bool) -> str:
+    """Why what is kept is kept, in a sentence."""
+    held = f"{report.held_back} held-back series"
+    if report.requested != "auto" or "prompt" not in report.validation:
+        return f"{_asked(report)}: {steps} training steps, the best of those tried on the {held}"
+    before, after = report.validation["prompt"], report.validation[report.mode]
+    if steps:
+        gain = 100 * (before - after) / max(abs(before), 1e-9)
+        return (
+            f"{steps} training steps brought the error of samples on the {held} down by {gain:.0f} %, "
+            f"and samples lie {report.copying[report.mode]:.2f} times as far from your series as those do"
+        )
+    if copied and after < before:
+        ratio = report.copying[report.mode]
+        return f"training began to copy your series: samples lay {ratio:.2f} times as far from them as the {held} do"
+    return f"training did not bring the error of samples on the {held} down"

@@ -57,7 +57,7 @@ class ModelConfig:
     noise_mean: float = -0.5
     noise_std: float = 1.6
     solver: str = "dpmpp-2m"
-    steps: int = 16
+    steps: int = 10
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able dictionary; inverse of :meth:`from_dict`."""

@@ -27,7 +27,7 @@ from tsprout.identity import label_groups, new_ids, new_times, templates
 from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.series import SeriesSet, concatenate
-from tsprout.train.finetune import Shots
+from tsprout.train.shots import Shots
 
 Progress = Callable[[str, int, int], None]
 # Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
@@ -156,7 +156,7 @@ class Sprout:
         check_usable(series)
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
-        latent = scaler.transform(series.values)
+        latent = scaler.transform(np.where(series.observed, series.values, np.nan))
         fitted = fit_model(base, latent, series.lengths, mode, seconds=seconds, seed=seed, progress=progress)
         return Sprout(
             fitted.model,
@@ -238,7 +238,7 @@ class Sprout:
     ) -> Iterator[SeriesSet]:
         shots, scaler = self.shots, self.scaler
         assert shots is not None and scaler is not None
-        own = Shots.from_latent(scaler.transform(shots.values), shots.lengths)
+        own = Shots.from_latent(scaler.transform(np.where(shots.observed, shots.values, np.nan)), shots.lengths)
         size = batch_size or max(8, min(512, _CELLS_AT_ONCE // (length or shots.length)))
         picked = templates(n, len(shots), seed)
         for start in range(0, n, size):

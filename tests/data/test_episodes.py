@@ -8,14 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tiny_pack import HELD, write_pack
+
 from tsprout.data import episodes
 from tsprout.data.corpus import Domain, load_domains
 from tsprout.data.episodes import Batch, EpisodeStream, scale_by_shots, soften
 from tsprout.errors import InputError
 
-SMALL = {"cells": 512, "targets": 4, "lengths": (8, 24), "length_shares": (1, 1), "channels": (1, 3), "channel_shares": (1, 1)}
+SMALL = {
+    "cells": 512,
+    "targets": 4,
+    "lengths": (8, 24),
+    "length_shares": (1, 1),
+    "channels": (1, 3),
+    "channel_shares": (1, 1),
+}
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from tsprout.data import processes
 from tsprout.data.processes import draw_synthetic
 
 
-@pytest.mark.parametrize("process", sorted(set(processes._PROCESSES), key=lambda p: p.__name__), ids=lambda p: p.__name__)
+@pytest.mark.parametrize(
+    "process", sorted(set(processes._PROCESSES), key=lambda p: p.__name__), ids=lambda p: p.__name__
+)
 @pytest.mark.parametrize("length", [8, 24, 256])
 def test_every_process_is_finite_and_moves(process, length: int) -> None:
     with warnings.catch_warnings():

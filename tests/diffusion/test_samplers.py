@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ SIGMA_MAX = 80.0
 
 
 class Gaussian:
-    """Data ``N(mean, covariance)`` of 12 dimensions, with its denoiser and the solution of its probability-flow equation."""
+    """Data ``N(mean, covariance)`` of 12 dimensions, their denoiser, and the solution of their probability flow."""
 
     def __init__(self, full: bool) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -60,7 +61,7 @@ def test_converges_to_the_closed_form(gaussian: Gaussian, solver: Solver) -> Non
 @pytest.mark.parametrize("solver", SOLVERS.values(), ids=list(SOLVERS))
 def test_is_of_second_order(gaussian: Gaussian, solver: Solver) -> None:
     errors = [gaussian.error(solver, steps) for steps in (50, 100, 200, 400)]
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert 1.7 < orders[-1] < 2.5, (errors, orders)
 
 
@@ -86,7 +87,7 @@ def test_one_step_is_the_denoiser(gaussian: Gaussian, solver: Solver) -> None:
 
 
 def euler(denoise: Callable, x: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
-    for now, then in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for now, then in pairwise(sigmas):
         x = x + (then - now) * (x - denoise(x, now)) / now
     return x
 
@@ -112,7 +113,7 @@ def test_schedule() -> None:
     assert sigmas[-1] == 0
     assert sigmas == sorted(sigmas, reverse=True)
     roots = [s ** (1 / 7) for s in sigmas[:-1]]
-    assert [a - b for a, b in zip(roots, roots[1:], strict=False)] == pytest.approx([roots[0] - roots[1]] * 9)
+    assert [a - b for a, b in pairwise(roots)] == pytest.approx([roots[0] - roots[1]] * 9)
     assert karras_schedule(1, 0.002, 80.0) == pytest.approx([80.0, 0.0])
 
 

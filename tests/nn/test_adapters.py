@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_models import CONFIGS, TRANSFORMER, woken
 from torch import nn
 
-from tiny_models import CONFIGS, TRANSFORMER, woken
 from tsprout.errors import InputError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES, AdapterConfig, LowRankLinear, adapt, select_trainable

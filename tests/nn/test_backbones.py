@@ -6,13 +6,32 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_models import CONFIGS, PADDED, TRANSFORMER, UNET, woken
 from torch import nn
 
-from tiny_models import CONFIGS, PADDED, TRANSFORMER, UNET, woken
 from tsprout.errors import InputError
-from tsprout.model import PAPER, SMALL, Denoiser
+from tsprout.model import PAPER, SMALL, Denoiser, ModelConfig
 from tsprout.nn.dyconv import DyConv2d
 from tsprout.nn.unet import Block, Down, UNet
+
+GOLDEN = {
+    "transformer": [
+        0.6267,
+        -0.7049,
+        0.6908,
+        1.2371,
+        -0.8642,
+        -0.0323,
+        -0.2617,
+        0.5533,
+        -1.4556,
+        0.6796,
+        -0.5537,
+        1.083,
+    ],
+    "unet": [2.0638, -0.6369, 1.8451, 1.9768, 1.5461, 2.083, 5.1353, 3.2064, 4.2868, 3.2928, 7.022, 5.781],
+    "padded": [1.2273, 1.4894, -0.1313, 1.5305, 0.131, -1.4241, 0.2806, 9.1605, -11.2568, 2.1925, 2.8107, -15.7926],
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -55,6 +74,30 @@ def test_every_parameter_has_an_effect(name: str) -> None:
     (model(x, torch.rand(4) + 0.5, torch.tensor([-1, 0, 1, 2]), memory) ** 2).sum().backward()
     idle = [n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())]
     assert idle == []
+    for key, parameter in model.named_parameters():
+        if "modulate" in key and parameter.grad is not None:
+            assert bool(parameter.grad.reshape(len(parameter), -1).any(dim=1).all()), f"{key} has rows without effect"
+
+
+def formula(config: ModelConfig) -> torch.Tensor:
+    """What a model computes whose weights and inputs come from a formula, which no torch can change."""
+    model = Denoiser(config).eval()
+    with torch.no_grad():
+        for i, parameter in enumerate(model.parameters()):
+            wave = torch.sin(0.7 * torch.arange(parameter.numel()) + i).view_as(parameter)
+            parameter.copy_(0.2 * wave + (1.0 if "norm" in [*model.state_dict()][i] or parameter.ndim == 1 else 0.0))
+        steps = torch.arange(20.0)
+        shots = torch.stack([torch.sin(steps / k) for k in (2.0, 3.0, 5.0, 7.0)]).reshape(1, 2, 2, 20)
+        memory = model.encode(shots, shots > -0.9) if model.has_prompt else None
+        x = torch.stack([torch.cos(steps / k) for k in (2.0, 3.0, 4.0, 6.0)]).reshape(2, 2, 20)
+        out = model(x, torch.tensor([0.4, 3.0]), torch.tensor([1, -1]), memory)
+    return out[:, :, ::7].flatten()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden(name: str) -> None:
+    # Whatever changes these numbers makes every checkpoint there is another model.
+    torch.testing.assert_close(formula(CONFIGS[name]), torch.tensor(GOLDEN[name]), rtol=5e-3, atol=5e-3)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -95,9 +138,7 @@ def test_no_memory_is_an_absent_prompt(config) -> None:
     x = torch.randn(4, 2, 16)
     absent = model.encode(torch.randn(1, 3, 2, 16), present=torch.tensor([False]))
     with torch.no_grad():
-        torch.testing.assert_close(
-            model(x, torch.ones(4)), model(x, torch.ones(4), None, absent), rtol=1e-4, atol=1e-5
-        )
+        torch.testing.assert_close(model(x, torch.ones(4)), model(x, torch.ones(4), None, absent), rtol=1e-4, atol=1e-5)
 
 
 def test_a_fresh_model_gives_nothing_from_its_network() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from tiny_models import TRANSFORMER, UNET, woken
+
 from tsprout.errors import InputError
 from tsprout.nn.conditioning import Conditioner, DatasetToken, FourierFeatures, Memory
 from tsprout.nn.dyconv import DyPatchEmbed

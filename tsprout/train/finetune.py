@@ -1,93 +1,45 @@
 r"""Fine-tuning on a user's few series, and knowing when to stop.
 
 Every step is a small episode made of the shots alone: a random part of them is shown as the prompt, other shots are
-denoised, so that the model learns to continue a set and not to repeat the series it is shown. Part of the shots is held
-back; their denoising loss, a bound on how likely unseen series of the set are, says how many steps were best. A model
-that begins to memorise its shots gets worse on those held back, so this also stops it before it copies.
+denoised, so that the model learns to continue a set and not to repeat the series it is shown. Now and then a judge
+looks at what the model draws (:mod:`tsprout.train.judge`) and says how well that would serve series held back; the
+weights it liked best are kept, and training ends when it has not been pleased for a while, or sees copies.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tsprout.errors import InputError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import AdapterConfig, select_trainable
-from tsprout.nn.conditioning import Memory
+from tsprout.train.judge import Judgement
 from tsprout.train.loop import Loop, LoopConfig, Progress
-
-MIN_TO_HOLD_BACK = 5
-# Shots longer than this in all are shown in part, a different part each time.
-PROMPT_STEPS = 2048
-# Noise levels at which the held-back series of one length are looked at, at least.
-_SIGMAS_PER_LENGTH = 32
-
-
-@dataclass(frozen=True)
-class Shots:
-    """Scaled series ``(n, channels, length)``, ``observed`` of the same shape, and each one's own ``lengths (n,)``.
-
-    Unobserved cells hold 0.
-    """
-
-    values: Tensor
-    observed: Tensor
-    lengths: np.ndarray
-
-    @classmethod
-    def from_latent(cls, latent: np.ndarray, lengths: np.ndarray) -> Shots:
-        """From scaled values with NaN where not observed."""
-        observed = np.isfinite(latent)
-        values = np.where(observed, latent, 0).astype(np.float32)
-        return cls(torch.from_numpy(values), torch.from_numpy(observed), np.asarray(lengths))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: np.ndarray) -> Shots:
-        where = torch.from_numpy(np.asarray(index, dtype=np.int64))
-        return Shots(self.values[where], self.observed[where], self.lengths[index])
-
-    def to(self, device: torch.device) -> Shots:
-        """The same on a device."""
-        return Shots(self.values.to(device), self.observed.to(device), self.lengths)
-
-    def cut(self, length: int) -> Shots:
-        """The first ``length`` steps."""
-        return Shots(self.values[..., :length], self.observed[..., :length], np.minimum(self.lengths, length))
-
-    def part(self, rng: np.random.Generator | None = None, limit: int = PROMPT_STEPS) -> Shots:
-        """As many of them as fit in a prompt: all, or a random choice (the first ones without ``rng``)."""
-        most = max(1, limit // self.values.shape[-1])
-        if len(self) <= most:
-            return self
-        return self[np.arange(most) if rng is None else rng.permutation(len(self))[:most]]
+from tsprout.train.shots import Shots, encode_prompts
 
 
 @dataclass(frozen=True)
 class FinetuneConfig:
     """How to fine-tune.
 
-    ``steps`` at most, with the held-back loss every ``evaluate_every`` of them, giving up after ``patience``
-    evaluations without a better one; ``batch`` series a step in ``episodes`` groups with a prompt of their own each.
-    ``ema``: largest decay of the averaged weights, which are those that are evaluated and kept. ``blind_steps``: at
-    most this many where nothing is held back and nobody can see it copy.
+    ``steps`` at most; the judge looks after every ``evaluate_every`` of them, and training ends after ``patience``
+    looks without a better one. ``batch`` series a step, in ``episodes`` groups with a prompt of their own each.
+    ``ema`` of the weights. ``blind_steps``: how many steps to take where there is no judge.
     """
 
-    steps: int = 300
+    steps: int = 160
     learning_rate: float = 5e-4
     warmup: int = 10
     batch: int = 64
     episodes: int = 4
     evaluate_every: int = 20
-    patience: int = 4
+    patience: int = 3
     ema: float = 0.97
     blind_steps: int = 40
 
@@ -97,51 +49,16 @@ class Finetuned:
     """A fine-tuned model.
 
     ``adapter``: of a low-rank one; ``row``: its own in the token table, if it has one; ``steps`` after which its
-    weights were taken; ``curve``: held-back loss by step, 0 is before training; ``stopped_by_clock``: it was late.
+    weights were taken; ``judged``: what the judge said, by step (0 is before training); ``stopped_by_clock``: it was
+    late.
     """
 
     model: Denoiser
     adapter: AdapterConfig | None
     row: int | None
     steps: int
-    curve: dict[int, float] = field(default_factory=dict)
+    judged: dict[int, Judgement] = field(default_factory=dict)
     stopped_by_clock: bool = False
-
-
-def hold_back(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of ``count`` shots to train on, and to hold back: a fifth, at least two; none of fewer than five."""
-    order = rng.permutation(count)
-    held = 0 if count < MIN_TO_HOLD_BACK else min(64, max(2, round(count / 5)))
-    return np.sort(order[held:]), np.sort(order[:held])
-
-
-@torch.no_grad()
-def held_back_loss(model: Denoiser, shots: Shots, held: Shots, row: int | None, *, seed: int) -> float:
-    """Mean denoising loss of ``held`` with ``shots`` as the prompt; the same seed gives every model the same noise."""
-    was = model.training
-    model.eval()
-    generator = torch.Generator().manual_seed(seed)
-    sums, count = 0.0, 0
-    device = model.device
-    memory = _encode(model, [shots.part().to(device)]) if model.has_prompt else None
-    for length in np.unique(held.lengths):
-        some = held[np.flatnonzero(held.lengths == length)].cut(int(length)).to(device)
-        for _ in range(max(4, math.ceil(_SIGMAS_PER_LENGTH / len(some)))):
-            sigma = model.training_sigma(len(some), generator).to(device)
-            noise = torch.randn(some.values.shape, generator=generator).to(device)
-            rows = None if row is None else torch.full((len(some),), row, device=device)
-            losses = model.losses(some.values, some.observed, sigma, noise, rows, memory)
-            sums, count = sums + float(losses.sum()), count + len(some)
-    model.train(was)
-    return sums / max(count, 1)
-
-
-def _encode(model: Denoiser, prompts: list[Shots], present: Tensor | None = None) -> Memory:
-    """Encode several prompts of perhaps different numbers of shots at once."""
-    most = max(len(p) for p in prompts)
-    values = torch.stack([nn.functional.pad(p.values, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
-    observed = torch.stack([nn.functional.pad(p.observed, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
-    return model.encode(values, observed, present)
 
 
 def with_new_token(model: Denoiser) -> tuple[Denoiser, int | None]:
@@ -188,7 +105,7 @@ class _Episodes:
         if self.model.has_prompt:
             # A single series cannot be both prompt and target: it would teach copying.
             present = torch.full((config.episodes,), len(self.shots) > 1, device=device)
-            memory = _encode(self.model, prompts, present)
+            memory = encode_prompts(self.model, prompts, present)
         sigma = self.model.training_sigma(len(batch), generator).to(device)
         noise = torch.randn(batch.values.shape, generator=generator).to(device)
         rows = None if self.row is None else torch.full((len(batch),), self.row, device=device)
@@ -213,29 +130,37 @@ class _Episodes:
         return shown, targets
 
 
+def best_step(judged: dict[int, Judgement]) -> int:
+    """The step with the lowest score among those that did not copy; the one before training if all did."""
+    fair = [step for step, verdict in judged.items() if step == 0 or not verdict.copies] or list(judged)
+    return min(fair, key=lambda step: judged[step].score)
+
+
 def finetune(
     model: Denoiser,
     shots: Shots,
-    held: Shots,
     mode: str,
     config: FinetuneConfig,
     *,
+    judge: Callable[[Denoiser, int | None], Judgement] | None = None,
     seed: int = 0,
     seconds: float | None = None,
     progress: Progress | None = None,
+    stage: str = "fit",
     clock: Callable[[], float] = time.monotonic,
 ) -> Finetuned:
-    """Fine-tune a copy of ``model`` on ``shots``, keeping the weights that were best on ``held``.
+    """Fine-tune a copy of ``model`` on ``shots``, keeping the weights the judge liked best.
 
     Args:
         model: left as it is.
         shots: scaled series to train on, at least one.
-        held: scaled series held back, may be empty; then ``config.blind_steps`` steps are taken and kept.
         mode: ``"full"``, ``"lora"``, ``"bias"`` or ``"token"``.
         config: see :class:`FinetuneConfig`.
+        judge: looks at a model and its row in the token table; without one ``config.blind_steps`` steps are taken.
         seed: of everything random.
-        seconds: stop at the next evaluation after this much wall time.
-        progress: told the stage, steps done and steps in all.
+        seconds: stop at the next look, or without a judge at the next step, after this much wall time.
+        progress: told the ``stage``, steps done and steps in all.
+        stage: what to call this.
         clock: for tests.
 
     Raises:
@@ -247,7 +172,7 @@ def finetune(
     twin, row = with_new_token(model)
     adapter = select_trainable(twin, mode, seed=seed)
     episodes = _Episodes(twin, shots, row, config, seed)
-    steps = config.steps if len(held) else min(config.steps, config.blind_steps)
+    steps = config.blind_steps if judge is None else config.steps
     # Few trained parameters need, and bear, a larger rate.
     rate = config.learning_rate * {"full": 1.0, "lora": 3.0, "bias": 6.0, "token": 20.0}[mode]
     loop = Loop(
@@ -255,42 +180,45 @@ def finetune(
         episodes.loss,
         LoopConfig(steps, rate, warmup=config.warmup, betas=(0.9, 0.95), weight_decay=0.0, ema=config.ema, seed=seed),
     )
-    curve: dict[int, float] = {}
-    best: dict[str, Tensor] = {n: p.clone() for n, p in loop.ema.average.items()}
-    if len(held):
-        curve[0] = held_back_loss(twin, shots, held, row, seed=seed)
+    judged: dict[int, Judgement] = {}
+    best = {n: p.clone() for n, p in loop.ema.average.items()}
+    if judge is not None:
+        judged[0] = judge(twin, row)
     begun = clock()
     late = False
 
-    def on_step(step: int, _: float) -> bool:
-        nonlocal best, late
-        if progress is not None:
-            progress("fit", step, steps)
-        if step % config.evaluate_every and step != steps:
-            return False
-        late = seconds is not None and clock() - begun > seconds
-        if not len(held):
-            return late
+    def look(step: int) -> bool:
+        """Have the averaged weights judged, keep them if they are the best; True if training should end."""
+        nonlocal best
+        assert judge is not None
         current = {n: p.detach().clone() for n, p in twin.named_parameters() if n in loop.ema.average}
         loop.ema.copy_to(twin)
-        curve[step] = held_back_loss(twin, shots, held, row, seed=seed)
-        if curve[step] < min(v for s, v in curve.items() if s != step):
+        judged[step] = judge(twin, row)
+        _overwrite(twin, current)
+        if best_step(judged) == step:
             best = {n: p.clone() for n, p in loop.ema.average.items()}
-        with torch.no_grad():
-            for name, parameter in twin.named_parameters():
-                if name in current:
-                    parameter.copy_(current[name])
-        since = [s for s in curve if s > min(curve, key=lambda s: curve[s])]
-        return late or len(since) >= config.patience
+        worse = sum(other > best_step(judged) for other in judged)
+        return worse >= config.patience or judged[step].copies
+
+    def on_step(step: int, _: float) -> bool:
+        nonlocal late
+        if progress is not None:
+            progress(stage, step, steps)
+        if judge is not None and step % config.evaluate_every and step != steps:
+            return False
+        late = seconds is not None and clock() - begun > seconds
+        return (judge is not None and look(step)) or late
 
     loop.run(on_step=on_step)
     if progress is not None and loop.step < steps:
-        progress("fit", steps, steps)
-    if not len(held):
-        best = loop.ema.average
-    with torch.no_grad():
-        for name, parameter in twin.named_parameters():
-            if name in best:
-                parameter.copy_(best[name])
-    kept = min(curve, key=lambda s: curve[s]) if curve else loop.step
-    return Finetuned(twin.requires_grad_(False).eval(), adapter, row, kept, curve, late and loop.step < steps)
+        progress(stage, steps, steps)
+    _overwrite(twin, best if judge is not None else loop.ema.average)
+    kept = best_step(judged) if judged else loop.step
+    return Finetuned(twin.requires_grad_(False).eval(), adapter, row, kept, judged, late and loop.step < steps)
+
+
+@torch.no_grad()
+def _overwrite(model: Denoiser, weights: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter.copy_(weights[name])

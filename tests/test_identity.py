@@ -1,0 +1,129 @@
+"""Ids, labels, lengths and time stamps of synthetic series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny_models import waves
+
+from tsprout.identity import label_groups, new_ids, new_times, templates
+from tsprout.series import SeriesSet
+
+
+def stamped(times: np.ndarray, lengths: list[int], **rest) -> SeriesSet:
+    return SeriesSet.from_arrays(waves(len(lengths), 1, times.shape[-1]), lengths=lengths, times=times, **rest)
+
+
+def test_templates_keep_the_shares_of_the_shots() -> None:
+    picked = templates(25, 10, seed=1)
+    counts = np.bincount(picked, minlength=10)
+    assert len(picked) == 25 and set(counts) == {2, 3}
+    assert sorted(picked[:10]) == list(range(10))
+    assert np.array_equal(picked, templates(25, 10, seed=1))
+    assert not np.array_equal(picked, templates(25, 10, seed=2))
+    # The first ones do not depend on how many are asked for.
+    assert np.array_equal(templates(1000, 10, seed=1)[:25], picked)
+    assert templates(1, 3, seed=0).shape == (1,)
+
+
+def test_groups_are_of_one_label_and_length() -> None:
+    labels = np.array(["a", "b", "a", "c"], dtype=object)
+    shots = SeriesSet.from_arrays(waves(4), lengths=[16, 12, 12, 16], labels=labels)
+    picked = templates(20, 4, seed=0)
+    lengths = shots.lengths[picked]
+    groups = list(label_groups(shots, picked, lengths))
+    assert len(groups) == 4
+    assert sorted(np.concatenate([m for m, _, _ in groups])) == list(range(20))
+    for members, prompt, length in groups:
+        label = labels[picked[members[0]]]
+        assert (labels[picked[members]] == label).all()
+        assert (lengths[members] == length).all()
+        assert prompt.tolist() == np.flatnonzero(labels == label).tolist()
+
+
+def test_without_labels_all_shots_are_the_prompt() -> None:
+    shots = SeriesSet.from_arrays(waves(3))
+    groups = list(label_groups(shots, np.array([0, 2]), np.array([20, 20])))
+    assert [(m.tolist(), p.tolist(), n) for m, p, n in groups] == [([0, 1], [0, 1, 2], 20)]
+
+
+def test_ids_of_numbers_go_on() -> None:
+    shots = SeriesSet.from_arrays(waves(3), ids=[7, 100, 3])
+    assert new_ids(shots, 0, 3).tolist() == [101, 102, 103]
+    assert new_ids(shots, 3, 2).tolist() == [104, 105]
+    assert new_ids(shots, 0, 1).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("taken", "first"),
+    [
+        (["p1", "p2"], "synthetic-000003"),
+        (["p1", "synthetic-000003"], "resynthetic-000003"),
+        (["resynthetic-1", "synthetic-1"], "reresynthetic-000003"),
+        (["resynthetic-1", "b"], "synthetic-000003"),
+    ],
+)
+def test_ids_of_text_are_none_of_the_shots(taken: list[str], first: str) -> None:
+    ids = new_ids(SeriesSet.from_arrays(waves(2), ids=taken), 2, 2)
+    assert ids.dtype == object
+    assert ids[0] == first
+    assert len(set(ids) | set(taken)) == 4
+
+
+def test_no_stamps_no_new_ones() -> None:
+    assert new_times(SeriesSet.from_arrays(waves(2)), np.array([0]), 16) is None
+
+
+def test_stamps_are_those_of_the_template() -> None:
+    times = np.arange(16) + np.array([[0], [100]])
+    shots = stamped(times, [16, 16])
+    assert np.array_equal(new_times(shots, np.array([1, 0, 1]), 16), times[[1, 0, 1]])
+    assert np.array_equal(new_times(shots, np.array([1]), 5), times[[1], :5])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (np.array([0, 3, 6, 9]), [0, 3, 6, 9, 12, 15]),
+        (np.array([0, 3, 6, 10]), [0, 3, 6, 10, 13, 16]),
+        (np.array([0.0, 0.5, 1.0, 1.5]), [0, 0.5, 1, 1.5, 2, 2.5]),
+        (np.array([4, 4, 4, 4]), [4, 4, 4, 4, 5, 6]),
+    ],
+)
+def test_numbers_are_carried_on_in_their_own_step(row: np.ndarray, expected: list[float]) -> None:
+    shots = stamped(np.stack([row, row]), [4, 4])
+    out = new_times(shots, np.array([0, 1]), 6)
+    assert out is not None
+    assert out.dtype == shots.times.dtype
+    assert out.tolist() == [expected, expected]
+
+
+def test_dates_are_carried_on_by_their_frequency_or_their_step() -> None:
+    months = np.array(["2024-11-01", "2024-12-01", "2025-01-01", "2025-02-01"], dtype="datetime64[ns]")
+    shots = stamped(months[None], [4], frequency="MS")
+    out = new_times(shots, np.array([0]), 6)
+    assert out is not None and out.dtype == "datetime64[ns]"
+    assert out[0, 4:].astype("datetime64[D]").astype(str).tolist() == ["2025-03-01", "2025-04-01"]
+    hours = (np.datetime64("2024-01-01", "ns") + np.array([0, 1, 2, 5]) * np.timedelta64(1, "h"))[None]
+    out = new_times(stamped(hours, [4]), np.array([0]), 6)
+    assert out is not None
+    assert (np.diff(out[0])[3:] == np.timedelta64(1, "h")).all()
+    assert np.array_equal(out[:, :4], hours)
+
+
+def test_a_shorter_template_is_carried_on_too() -> None:
+    times = np.arange(16) + np.array([[0], [100]])
+    out = new_times(stamped(times, [16, 4]), np.array([0, 1]), 16)
+    assert out is not None
+    assert out[1].tolist() == list(range(100, 116))
+
+
+def test_a_single_stamp_takes_the_step_of_the_others_or_one() -> None:
+    times = np.array([[0, 5, 10, 15], [100, 0, 0, 0]])
+    out = new_times(stamped(times, [4, 1]), np.array([1]), 3)
+    assert out is not None and out[0].tolist() == [100, 105, 110]
+    assert new_times(stamped(times, [1, 1]), np.array([1]), 3)[0].tolist() == [100, 101, 102]
+    assert new_times(stamped(times.astype(float), [1, 1]), np.array([1]), 3)[0].tolist() == [100.0, 101.0, 102.0]
+    dates = np.datetime64("2024-01-01", "ns") + times * np.timedelta64(1, "s")
+    out = new_times(stamped(dates, [1, 1]), np.array([0]), 3)
+    assert out is not None and np.array_equal(np.diff(out[0]), np.full(2, np.timedelta64(1, "s").astype("m8[ns]")))

@@ -1,0 +1,279 @@
+"""Fine-tuning: what it trains, what it leaves alone, what it shows, and when it stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import CONFIGS, PADDED, TRANSFORMER, same_weights, snapshot, waves, woken
+
+from tsprout.errors import InputError, TrainingError
+from tsprout.model import Denoiser
+from tsprout.nn.adapters import MODES, AdapterConfig
+from tsprout.train.finetune import FinetuneConfig, _Episodes, best_step, finetune, with_new_token
+from tsprout.train.judge import Judge, Judgement
+from tsprout.train.shots import Shots
+
+QUICK = FinetuneConfig(steps=6, batch=8, episodes=2, evaluate_every=2, warmup=2, blind_steps=3)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge that looks at few samples."""
+    monkeypatch.setattr("tsprout.train.judge._SAMPLES", 16)
+    monkeypatch.setattr("tsprout.train.judge._STEPS", 2)
+
+
+def shots(n: int = 6, channels: int = 2, length: int = 16, seed: int = 0) -> Shots:
+    return Shots.from_latent(waves(n, channels, length, seed), np.full(n, length))
+
+
+def held_back(own: Shots, seed: int = 0) -> Judge:
+    return Judge(own, shots(2, seed=9), seed=seed)
+
+
+def scripted(*scores: float, copying: tuple[float, ...] = ()):
+    """A judge who says these scores one after the other, and keeps the weights it has seen."""
+    said = iter(scores)
+    ratios = iter([*copying, *[1.0] * len(scores)])
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def judge(model: Denoiser, row: int | None) -> Judgement:
+        seen.append({n: p.detach().clone() for n, p in model.named_parameters()})
+        return Judgement(next(said), next(ratios))
+
+    return judge, seen
+
+
+def ragged() -> Shots:
+    values = waves(6)
+    lengths = np.array([16, 12, 12, 9, 16, 12])
+    for row, own in zip(values, lengths, strict=True):
+        row[:, own:] = np.nan
+    return Shots.from_latent(values, lengths)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("mode", MODES)
+def test_trains_what_the_mode_says_and_leaves_the_base_untouched(name: str, mode: str) -> None:
+    base = woken(CONFIGS[name])
+    before = snapshot(base)
+    tuned = finetune(base, shots(), mode, replace(QUICK, patience=99), judge=held_back(shots()))
+    assert same_weights(base, before)
+    assert not any(p.requires_grad for p in tuned.model.parameters())
+    assert not tuned.model.training
+    assert tuned.row == 3 and tuned.model.config.rows == 4
+    assert (tuned.adapter is not None) == (mode == "lora")
+    assert sorted(tuned.judged) == [0, 2, 4, 6]
+    assert tuned.steps == best_step(tuned.judged)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_weights_a_mode_does_not_train_stay_bit_equal(mode: str) -> None:
+    base = woken(TRANSFORMER)
+    # No judge: the last weights are kept, whatever they are worth.
+    tuned = finetune(base, shots(3), mode, QUICK)
+    assert tuned.steps == QUICK.blind_steps
+    assert tuned.judged == {}
+    start = with_new_token(base)[0].state_dict()
+    now = {n.replace(".base.", "."): t for n, t in tuned.model.state_dict().items()}
+    changed = {n for n, t in start.items() if not torch.equal(t, now[n])}
+    adapters = {n for n in now if n not in start}
+    assert bool(adapters) == (mode == "lora")
+    table = "backbone.conditioner.token.table"
+    if mode == "lora":
+        assert changed == set()
+        assert all(bool(now[n].any()) for n in adapters)
+    elif mode == "token":
+        assert changed == {table}
+        assert torch.equal(now[table][:3], start[table][:3])
+        assert not torch.equal(now[table][3], start[table][3])
+    elif mode == "bias":
+        assert changed and all(start[n].ndim == 1 or n == table for n in changed - {"backbone.patch.out_bias"})
+    else:
+        assert len(changed) > len(start) / 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_seed_gives_the_same_bits(mode: str) -> None:
+    base = woken(TRANSFORMER)
+    one, same, other = (finetune(base, shots(), mode, QUICK, judge=held_back(shots(), s), seed=s) for s in (1, 1, 2))
+    assert same_weights(one.model, snapshot(same.model))
+    assert one.judged == same.judged
+    assert one.judged != other.judged
+    assert not same_weights(other.model, snapshot(same.model))
+
+
+def test_the_best_weights_are_kept_and_not_the_last() -> None:
+    judge, seen = scripted(1.0, 0.5, 0.4, 0.9, 0.8, 0.7)
+    tuned = finetune(woken(TRANSFORMER), shots(), "full", replace(QUICK, steps=100, patience=3), judge=judge)
+    assert {s: v.score for s, v in tuned.judged.items()} == {0: 1.0, 2: 0.5, 4: 0.4, 6: 0.9, 8: 0.8, 10: 0.7}
+    assert tuned.steps == 4
+    assert all(torch.equal(p, seen[2][n]) for n, p in tuned.model.named_parameters())
+    assert not tuned.stopped_by_clock
+
+
+@pytest.mark.parametrize("scores", [(1.0, 1.0, 1.2, 1.3), (0.5, 0.6, 0.7, 0.8)])
+def test_training_that_never_helps_keeps_the_weights_it_began_with(scores: tuple[float, ...]) -> None:
+    base = woken(TRANSFORMER)
+    tuned = finetune(base, shots(), "full", QUICK, judge=scripted(*scores)[0])
+    assert tuned.steps == 0
+    assert same_weights(tuned.model, with_new_token(base)[0].state_dict())
+
+
+def test_training_ends_where_it_copies_and_keeps_what_does_not() -> None:
+    judge, seen = scripted(1.0, 0.8, 0.2, copying=(1.0, 0.9, 0.1))
+    tuned = finetune(woken(TRANSFORMER), shots(), "full", replace(QUICK, steps=100), judge=judge)
+    assert sorted(tuned.judged) == [0, 2, 4]
+    assert tuned.steps == 2
+    assert all(torch.equal(p, seen[1][n]) for n, p in tuned.model.named_parameters())
+
+
+def test_best_step() -> None:
+    good, better, copied = Judgement(0.8, 1.0), Judgement(0.5, 0.9), Judgement(0.1, 0.1)
+    assert best_step({0: good, 2: better, 4: copied}) == 2
+    assert best_step({0: good, 2: good}) == 0
+    # Before training nothing has been copied from anybody.
+    assert best_step({0: copied, 2: good}) == 0
+    # Where all copy, the least bad.
+    assert best_step({2: copied, 4: Judgement(0.05, 0.2)}) == 4
+
+
+def test_judging_does_not_change_training() -> None:
+    base = woken(TRANSFORMER)
+    often = finetune(base, shots(), "full", replace(QUICK, evaluate_every=1, patience=99), judge=held_back(shots()))
+    seldom = finetune(base, shots(), "full", replace(QUICK, evaluate_every=6), judge=held_back(shots()))
+    assert often.judged[6] == seldom.judged[6]
+
+
+def test_stops_by_the_clock_at_an_evaluation() -> None:
+    ticks = iter([0.0, 1.0, 5.0, 9.0])
+    told: list[tuple[str, int, int]] = []
+    tuned = finetune(
+        woken(TRANSFORMER),
+        shots(),
+        "full",
+        replace(QUICK, steps=50),
+        judge=scripted(3.0, 2.0, 1.0)[0],
+        seconds=3.0,
+        clock=lambda: next(ticks),
+        progress=lambda *what: told.append(what),
+    )
+    assert tuned.stopped_by_clock
+    assert sorted(tuned.judged) == [0, 2, 4]
+    assert told == [("fit", s, 50) for s in (1, 2, 3, 4, 50)]
+    ticks = iter([0.0, 1.0, 9.0])
+    blind = finetune(
+        woken(TRANSFORMER),
+        shots(3),
+        "full",
+        QUICK,
+        seconds=3.0,
+        clock=lambda: next(ticks),
+        stage="train",
+        progress=lambda *what: told.append(what),
+    )
+    assert blind.stopped_by_clock and blind.steps == 2
+    assert told[-1] == ("train", 3, 3)
+
+
+def test_fine_tuning_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsprout.train.judge._SAMPLES", 64)
+    monkeypatch.setattr("tsprout.train.judge._STEPS", 6)
+    base = Denoiser(TRANSFORMER, seed=1)
+    config = FinetuneConfig(steps=60, batch=32, episodes=2, evaluate_every=20, learning_rate=5e-3)
+    tuned = finetune(base, shots(12), "full", config, judge=Judge(shots(12), shots(6, seed=9), seed=0))
+    assert tuned.judged[tuned.steps].score < 0.8 * tuned.judged[0].score
+
+
+@pytest.mark.parametrize("some", [shots(1), shots(2), ragged()], ids=["one", "two", "ragged"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_few_and_ragged_shots(name: str, some: Shots) -> None:
+    base = woken(CONFIGS[name])
+    tuned = finetune(base, some, "full", QUICK, judge=Judge(some, ragged(), seed=0))
+    assert all(bool(p.isfinite().all()) for p in tuned.model.parameters())
+    assert all(np.isfinite(v.score) for v in tuned.judged.values())
+
+
+@pytest.mark.parametrize("some", [shots(2), shots(3), shots(9), ragged()], ids=["two", "three", "nine", "ragged"])
+def test_no_series_is_shown_and_denoised_in_the_same_episode(some: Shots) -> None:
+    if len(some) == 3:  # every one of its own length: the hardest case
+        some = Shots(some.values, some.observed, np.array([16, 12, 9]))
+    episodes = _Episodes(woken(TRANSFORMER), some, None, QUICK, seed=0)
+    sizes = set()
+    for _ in range(200):
+        for group in episodes.groups:
+            shown, targets = episodes._split(group)
+            assert len(shown) and len(targets)
+            assert not set(shown) & set(targets)
+            assert set(targets) <= set(group)
+            sizes.add(len(shown))
+    assert max(sizes) <= len(some) - 1
+
+
+def test_a_single_series_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[bool]] = []
+    plain = Denoiser.encode
+    monkeypatch.setattr(
+        Denoiser, "encode", lambda self, v, o=None, p=None: told.append(p.tolist()) or plain(self, v, o, p)
+    )
+    finetune(woken(TRANSFORMER), shots(1), "full", QUICK)
+    assert told == [[False, False]] * 3
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_padding_and_unobserved_cells_have_no_influence(name: str) -> None:
+    # Shots as the rest of the code makes them hold zeros there; garbage must do no harm either.
+    some = ragged()
+    observed = some.observed.clone()
+    observed[0, 1, 2:5] = False
+    clean = Shots(torch.where(observed, some.values, 0), observed, some.lengths)
+    dirty = Shots(torch.where(observed, some.values, 1e5), observed, some.lengths)
+    base = woken(CONFIGS[name])
+    one, other = (finetune(base, s, "full", QUICK) for s in (clean, dirty))
+    assert same_weights(one.model, snapshot(other.model))
+
+
+def test_a_new_token_starts_from_the_null_token_or_from_the_mean() -> None:
+    base = woken(TRANSFORMER)
+    twin, row = with_new_token(base)
+    token = twin.backbone.conditioner.token
+    assert row == 3 and twin.config.rows == 4
+    assert torch.equal(token.table[3], base.backbone.conditioner.token.null)
+    # So before training nothing has changed.
+    x = torch.randn(2, 2, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(twin(x, torch.ones(2), torch.tensor([3, 3])), base(x, torch.ones(2)))
+    padded = woken(PADDED)
+    twin, _ = with_new_token(padded)
+    torch.testing.assert_close(twin.backbone.conditioner.token.table[3], padded.backbone.conditioner.token.mean())
+
+
+def test_a_model_without_tokens_gets_none() -> None:
+    base = woken(replace(TRANSFORMER, rows=0))
+    tuned = finetune(base, shots(), "lora", QUICK)
+    assert tuned.row is None
+    assert tuned.adapter == AdapterConfig()
+    twin, row = with_new_token(base)
+    assert row is None and same_weights(twin, snapshot(base))
+    assert all(a.data_ptr() != b.data_ptr() for a, b in zip(twin.parameters(), base.parameters(), strict=True))
+
+
+def test_what_cannot_be_is_refused() -> None:
+    base = woken(TRANSFORMER)
+    with pytest.raises(InputError, match="at least one series"):
+        finetune(base, shots(0), "full", QUICK)
+    with pytest.raises(InputError, match="no fine-tuning mode"):
+        finetune(base, shots(), "half", QUICK)
+    with pytest.raises(InputError, match="no dataset token"):
+        finetune(woken(replace(TRANSFORMER, rows=0)), shots(), "token", QUICK)
+
+
+def test_training_that_blows_up_says_so() -> None:
+    base = woken(TRANSFORMER)
+    with torch.no_grad():
+        base.backbone.patch.into.fill_(float("nan"))
+    with pytest.raises(TrainingError):
+        finetune(base, shots(3), "full", QUICK)

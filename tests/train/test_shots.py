@@ -1,0 +1,57 @@
+"""Shots as tensors, and how several prompts are encoded at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tiny_models import TRANSFORMER, waves, woken
+
+from tsprout.train.shots import Shots, encode_prompts
+
+
+def shots(n: int) -> Shots:
+    return Shots.from_latent(waves(n), np.full(n, 16))
+
+
+def test_missing_cells_are_zeros_that_are_not_observed() -> None:
+    latent = waves(3)
+    latent[1, 0, 3] = np.nan
+    some = Shots.from_latent(latent, np.array([16, 16, 12]))
+    assert not bool(some.observed[1, 0, 3])
+    assert float(some.values[1, 0, 3]) == 0
+    assert int((~some.observed).sum()) == 1
+    assert some.values.dtype == torch.float32
+
+
+def test_picking_and_cutting() -> None:
+    some = Shots.from_latent(waves(3), np.array([16, 16, 12]))
+    picked = some[np.array([2, 0])]
+    assert len(picked) == 2 and picked.lengths.tolist() == [12, 16]
+    assert torch.equal(picked.values[1], some.values[0])
+    cut = some.cut(13)
+    assert cut.values.shape == cut.observed.shape == (3, 2, 13)
+    assert cut.lengths.tolist() == [13, 13, 12]
+    assert len(some[np.array([], dtype=int)]) == 0
+    assert torch.equal(some.to(torch.device("cpu")).values, some.values)
+
+
+def test_a_part_fits_in_a_prompt() -> None:
+    many = shots(20)
+    assert many.part() is many
+    first = many.part(limit=5 * 16)
+    assert torch.equal(first.values, many.values[:5])
+    drawn = many.part(np.random.default_rng(0), limit=5 * 16)
+    assert len(drawn) == 5
+    assert not torch.equal(drawn.values, first.values)
+    assert len(many.part(limit=3)) == 1
+
+
+def test_prompts_of_different_sizes_are_encoded_as_if_alone() -> None:
+    model = woken(TRANSFORMER)
+    with torch.no_grad():
+        both = encode_prompts(model, [shots(5), shots(3)])
+        alone = encode_prompts(model, [shots(3)])
+    torch.testing.assert_close(both.vector[1:], alone.vector)
+    assert int(both.valid[1].sum()) == int(alone.valid.sum())
+    dropped = encode_prompts(model, [shots(5), shots(3)], torch.tensor([False, True]))
+    assert dropped.present.tolist() == [False, True]

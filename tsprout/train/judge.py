@@ -1,0 +1,139 @@
+r"""The judge of a fit: how well do a model's samples serve series it was not trained on?
+
+The measure is the energy score (Gneiting and Raftery 2007), :math:`E|X - y| - \frac12 E|X - X'|` for samples
+:math:`X, X'` and a held-back series :math:`y`: a proper scoring rule, lowest in expectation for the true
+distribution, that needs only samples and works with two or three held-back series. It is taken of the series and of
+their increments, for a model can get the levels right and the fine structure wrong, and added up. (The denoising loss
+itself proved a poor judge: it is lowest for a cautious, blurred denoiser, whose samples are too noisy.)
+
+Beside it stands the guard against copying: the distance of samples to the nearest shot, in units of that of the
+held-back series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprout.errors import TrainingError
+from tsprout.model import Denoiser
+from tsprout.train.shots import Shots, encode_prompts
+
+MIN_TO_HOLD_BACK = 5
+# Below this share of the distance at which unseen series lie from the shots, samples count as copies.
+LEAST_COPYING_RATIO = 0.5
+_SAMPLES, _STEPS = 128, 10
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``score``: energy score on the held-back series, lower is better. ``copying``: median distance of samples to the
+    nearest shot over that of the held-back series (1: as far as unseen series, 0: copies)."""
+
+    score: float
+    copying: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether the samples are as good as copies of the shots."""
+        return self.copying < LEAST_COPYING_RATIO
+
+
+def hold_back(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of ``count`` shots to train on, and to hold back: a quarter, at least two; none of fewer than five."""
+    order = rng.permutation(count)
+    held = 0 if count < MIN_TO_HOLD_BACK else min(64, max(2, -(-count // 4)))
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def _distances(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Root mean squared difference over the cells with ``weight`` 1, of every pair of rows: ``(len(a), len(b))``."""
+    return torch.cdist(a * weight, b * weight) / weight.sum().clamp(min=1).sqrt()
+
+
+def energy_score(samples: Tensor, series: Tensor, observed: Tensor) -> float:
+    """Energy score of ``samples (n, cells)`` for one series ``(cells,)`` over its ``observed`` cells."""
+    weight = observed.to(samples.dtype)
+    count = len(samples)
+    near = _distances(samples, series[None], weight).mean()
+    spread = _distances(samples, samples, weight).sum() / (count * (count - 1))
+    return float(near - spread / 2)
+
+
+class Judge:
+    """Judges models by samples drawn with ``shots`` as the prompt against ``held``; always from the same noise.
+
+    Args:
+        shots: scaled series the model may be shown.
+        held: scaled series held back, at least one.
+        seed: of the noise.
+    """
+
+    def __init__(self, shots: Shots, held: Shots, *, seed: int) -> None:
+        self.shots, self.seed = shots, seed
+        steps, both = _increments(shots)
+        mean_square = (steps**2 * both).sum((0, 2)) / both.sum((0, 2)).clamp(min=1)
+        self.step_scale = (mean_square.sqrt() + 1e-3)[:, None]
+        # A channel that is the same throughout the shots says nothing.
+        low, high = (torch.where(shots.observed, shots.values, end) for end in (torch.inf, -torch.inf))
+        self.alive = (high.amax((0, 2)) > low.amin((0, 2))).to(shots.values.dtype)[:, None]
+        self.held = replace(held, values=held.values * self.alive)
+
+    @torch.no_grad()
+    def __call__(self, model: Denoiser, row: int | None) -> Judgement:
+        """Judge ``model`` with its ``row`` in the token table.
+
+        Raises:
+            TrainingError: it draws values that are not finite.
+        """
+        was = model.training
+        model.eval()
+        memory = encode_prompts(model, [self.shots.part().to(model.device)]) if model.has_prompt else None
+        rows = None if row is None else torch.full((1,), row, device=model.device)
+        scores, ratios = [], []
+        for length in np.unique(self.held.lengths):
+            shape = (_SAMPLES, self.shots.values.shape[1], int(length))
+            generator = torch.Generator().manual_seed(self.seed)
+            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu() * self.alive
+            if not bool(drawn.isfinite().all()):
+                raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
+            some = self.held[np.flatnonzero(self.held.lengths == length)].cut(int(length))
+            moves, known = _increments(some)
+            drawn_moves = drawn.diff(dim=-1) / self.step_scale
+            for i in range(len(some)):
+                level = energy_score(drawn.flatten(1), some.values[i].flatten(), some.observed[i].flatten())
+                move = (moves[i] / self.step_scale).flatten()
+                scores.append(level + energy_score(drawn_moves.flatten(1), move, known[i].flatten()))
+            ratios.append(self._ratio(drawn, some))
+        model.train(was)
+        return Judgement(float(np.mean(scores)), float(np.median(ratios)))
+
+    def _ratio(self, drawn: Tensor, held: Shots) -> float:
+        """Distance of samples to the shots of at least their length, in units of that of the held-back series."""
+        length = drawn.shape[-1]
+        long = np.flatnonzero(self.shots.lengths >= length)
+        if len(long) == 0:
+            return 1.0
+        shown = self.shots[long].cut(length)
+        reference = _nearest(held.values, held.observed * self.alive, shown).median()
+        found = _nearest(drawn, self.alive.expand(drawn.shape), shown).median()
+        return float(found / reference) if 0 < reference < torch.inf else 1.0
+
+
+def _nearest(series: Tensor, weight: Tensor, shots: Shots) -> Tensor:
+    """Root mean squared difference of every series to the nearest shot, over the cells that both show: ``(n,)``."""
+    out = torch.full((len(series),), torch.inf)
+    for shot, observed in zip(shots.values, shots.observed, strict=True):
+        both = weight * observed
+        count = both.sum((1, 2))
+        distance = ((series - shot) ** 2 * both).sum((1, 2)).div(count.clamp(min=1)).sqrt()
+        out = torch.minimum(out, torch.where(count > 0, distance, torch.inf))
+    return out
+
+
+def _increments(shots: Shots) -> tuple[Tensor, Tensor]:
+    """Differences of consecutive steps, and where both of them are observed."""
+    return shots.values.diff(dim=-1), shots.observed[..., 1:] & shots.observed[..., :-1]

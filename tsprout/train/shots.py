@@ -1,0 +1,64 @@
+"""A user's scaled series as tensors, and how they are shown to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tsprout.model import Denoiser
+from tsprout.nn.conditioning import Memory
+
+# Shots longer than this in all are shown in part, a different part each time.
+PROMPT_STEPS = 2048
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Scaled series ``(n, channels, length)``, ``observed`` of the same shape, and each one's own ``lengths (n,)``.
+
+    Unobserved cells hold 0.
+    """
+
+    values: Tensor
+    observed: Tensor
+    lengths: np.ndarray
+
+    @classmethod
+    def from_latent(cls, latent: np.ndarray, lengths: np.ndarray) -> Shots:
+        """From scaled values with NaN where not observed."""
+        observed = np.isfinite(latent)
+        values = np.where(observed, latent, 0).astype(np.float32)
+        return cls(torch.from_numpy(values), torch.from_numpy(observed), np.asarray(lengths))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: np.ndarray) -> Shots:
+        where = torch.from_numpy(np.asarray(index, dtype=np.int64))
+        return Shots(self.values[where], self.observed[where], self.lengths[index])
+
+    def to(self, device: torch.device) -> Shots:
+        """The same on a device."""
+        return Shots(self.values.to(device), self.observed.to(device), self.lengths)
+
+    def cut(self, length: int) -> Shots:
+        """The first ``length`` steps."""
+        return Shots(self.values[..., :length], self.observed[..., :length], np.minimum(self.lengths, length))
+
+    def part(self, rng: np.random.Generator | None = None, limit: int = PROMPT_STEPS) -> Shots:
+        """As many of them as fit in a prompt: all, or a random choice (the first ones without ``rng``)."""
+        most = max(1, limit // self.values.shape[-1])
+        if len(self) <= most:
+            return self
+        return self[np.arange(most) if rng is None else rng.permutation(len(self))[:most]]
+
+
+def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None = None) -> Memory:
+    """Encode several prompts of perhaps different numbers of shots at once."""
+    most = max(len(p) for p in prompts)
+    values = torch.stack([nn.functional.pad(p.values, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
+    observed = torch.stack([nn.functional.pad(p.observed, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
+    return model.encode(values, observed, present)
