@@ -1,7 +1,7 @@
 """Few-shot tasks from the data pack: shots, and real series that overlap none of them, in original units.
 
-Windows are dealt out over the whole recording: it is cut into cells of twice the window, shots and reference windows lie
-in different cells, at random places within them. So both come from the same distribution, and no value is in both.
+Windows are dealt out over the whole recording: it is cut into cells of twice the window, shots and reference windows
+lie in different cells, at random places within them. So both come from the same distribution, and no value is in both.
 """
 
 from __future__ import annotations

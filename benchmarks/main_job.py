@@ -1,10 +1,11 @@
-"""The main job, measured: ``tsprout run`` on few-shot CSV files of evaluation sets, scored against unseen real series.
+"""The main job, measured: ``tsprout run`` on few-shot CSV files of evaluation sets, scored on unseen real series.
 
-    python benchmarks/main_job.py --out results/ [--sets ETTm1 ...] [--seeds 3] [--modes prompt full] [--markdown table.md]
+    python benchmarks/main_job.py --out results/ --seeds 3 --modes prompt full --markdown table.md
 
-For every set, seed and mode: 10 windows of 24 steps are written as a CSV, ``tsprout run -n 1000`` is a process of its own,
-and its output file is compared with up to 2,000 real windows that overlap none of the ten. Beside every score stand its floor
-(two halves of the real windows), and its ceilings (the ten shots copied, and noise). A finished cell is not run again.
+For every set, seed and mode: 10 windows of 24 steps are written as a CSV, ``tsprout run -n 1000`` is a process of its
+own, and its output file is compared with up to 2,000 real windows that overlap none of the ten. Beside every score
+stand its floor (two halves of the real windows), and its ceilings (the ten shots copied, and noise). A finished cell
+is not run again.
 """
 
 from __future__ import annotations

@@ -2,9 +2,12 @@
 
     python benchmarks/sampling_speed.py --series 256 --rounds 5
 
-1. ``small`` with its own solver and steps against the ``paper`` configuration with 36 Heun steps, 24 steps x 7 channels.
+1. ``small`` with its own solver and steps against the ``paper`` configuration with 36 Heun steps, 24 time steps of
+   7 channels.
 2. One forward pass of ``small`` with 128 channels against 1 channel.
-3. One forward pass of ``small`` at length 768 against length 24, per time step.
+3. One forward pass of ``small`` at length 768 against length 24, at the batch sizes the sampler uses: as many time
+   steps in all, so equal time is linear cost. With the same prompt (ten shots of 24), and with the prompt that series
+   of 768 steps bring along (two shots of 768).
 
 Weights do not change the time, so ``paper`` has fresh ones.
 """
@@ -49,13 +52,14 @@ def main() -> None:
             memory = model.encode(torch.randn(1, 10, 7, 24)) if model.has_prompt else None
             model.sample((options.series, 7, 24), torch.Generator().manual_seed(0), memory=memory)
 
-    def forward(channels: int, length: int) -> Callable[[], None]:
-        x = torch.randn(256, channels, length)
-        shots = torch.randn(1, 10, channels, length)
+    def forward(channels: int, length: int, shots: tuple[int, int] = (10, 24)) -> Callable[[], None]:
+        x = torch.randn(256 * 24 // length, channels, length)
+        with torch.no_grad():
+            memory = small.encode(torch.randn(1, shots[0], channels, shots[1]))
 
         def run() -> None:
             with torch.no_grad():
-                small(x, torch.ones(1), None, small.encode(shots))
+                small(x, torch.ones(1), None, memory)
 
         return run
 
@@ -66,8 +70,11 @@ def main() -> None:
         "forward pass, length 24, b: 128 channels, a: 1 channel": alternate(
             forward(1, 24), forward(128, 24), 3 * options.rounds
         ),
-        "forward pass, 7 channels, b: length 768, a: length 24 (32 is linear)": alternate(
-            forward(7, 24), forward(7, 768), options.rounds
+        "forward pass, 7 channels, same prompt, b: 8 series of 768, a: 256 series of 24 (1 is linear)": alternate(
+            forward(7, 24), forward(7, 768), 3 * options.rounds
+        ),
+        "forward pass, 7 channels, own prompt (2 shots of 768), b: 8 series of 768, a: 256 series of 24": alternate(
+            forward(7, 24), forward(7, 768, (2, 768)), 3 * options.rounds
         ),
     }
     print(json.dumps(results, indent=1))

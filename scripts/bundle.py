@@ -1,6 +1,6 @@
 """Turn a pre-training state into the bundled checkpoint: averaged weights in 16 bits, facts, model card, golden series.
 
-    python scripts/bundle.py --data ../shared/data --state run/ --name small
+python scripts/bundle.py --data ../shared/data --state run/ --name small
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ them, with or without fine-tuning. Part of tsprout, Apache-2.0.
 
 ## Training data
 
-{count} public sets beside synthetic processes ({share:.0%} of the episodes). No set of the evaluation is among them. Licences as
-far as they are known; "none stated" means that the source names none.
+{count} public sets beside synthetic processes ({share:.0%} of the episodes). No set of the evaluation is among them.
+Licences as far as they are known; "none stated" means that the source names none.
 
 | set | licence |
 |---|---|
@@ -48,9 +48,11 @@ Held out of training, for validation: {validation}.
 
 ## Limits
 
-- A first checkpoint, trained for a few hours on one processor core: a small part of what published models of this kind saw.
-  Without fine-tuning its samples are rougher than real series; `fit(mode="auto")` keeps the better of both.
-- A fitted model contains the series it was fitted on. Synthetic data are not anonymous data: look at the copying scores.
+- A first checkpoint, trained for about an hour and a half on one processor core: less than 1 % of the windows that
+  published models of this kind saw. Without fine-tuning its samples are often rougher than real series;
+  `fit(mode="auto")` keeps the better of both.
+- A fitted model contains the series it was fitted on. Synthetic data are not anonymous data: look at the copying
+  scores.
 - Prices, counts and other series whose level wanders without bound are drawn near the levels of the shots.
 """
 

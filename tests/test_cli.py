@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fake_sprout import FakeSprout
 
-from tsprout import cli, job, options
+from tsprout import cli, job, options, render
 from tsprout.console import Console
 
 Run = Callable[..., tuple[int, str, str]]
@@ -139,6 +139,23 @@ def test_inspect(run: Run, source: Path) -> None:
     assert everything_in() == []
 
 
+def test_a_column_with_one_value_in_each_series_is_pointed_out(run: Run, tmp_path: Path) -> None:
+    rows = [f"{series},{step},{step % 3},{20 + series},5" for series in range(5) for step in range(8)]
+    aged = tmp_path / "aged.csv"
+    aged.write_text("\n".join(["id,time,value,age,room", *rows]) + "\n", encoding="utf-8")
+    code, _, err = run("inspect", aged)
+    assert code == 0
+    assert "channel 'age' has one value in each series" in err
+    assert "channel 'value' has one" not in err
+    assert "channel 'room' has one" not in err
+    assert "one value in each" not in run("inspect", aged, "--static-column", "age")[2]
+
+
+@pytest.mark.parametrize(("alias", "words"), [("h", "hour"), ("W-SUN", "week"), ("MS", "month"), ("15min", "15min")])
+def test_frequencies_in_words(alias: str, words: str) -> None:
+    assert render.every(alias) == words
+
+
 def test_reader_options_reach_the_reader(run: Run, tmp_path: Path) -> None:
     rows = "\n".join(f"{step};{step % 7};{step % 3};{-200 if step == 4 else step % 5}" for step in range(40))
     odd = tmp_path / "odd.csv"
@@ -199,8 +216,9 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--mode", "magic"], "Choose from auto, prompt"),
         (["--solver", "euler"], "Choose from heun"),
         (["--steps", "0"], "--steps: 0 is too small"),
-        (["--length", "1"], "--length: 1 is too small"),
-        (["--window", "1"], "--window: 1 is too small"),
+        (["--length", "3"], "--length: 3 is too small"),
+        (["--length", "1025"], "--length: 1025 is too large"),
+        (["--window", "3"], "--window: 3 is too small"),
         (["--stride", "0"], "--stride: 0 is too small"),
         (["--seed", "-1"], "--seed"),
         (["--what"], "No such option"),

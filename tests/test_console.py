@@ -82,6 +82,8 @@ def test_quiet_keeps_warnings_and_errors() -> None:
         ("say the encoding with encoding=; try", "say the encoding with --encoding; try"),
         ("cut it with window=64.", "cut it with --window 64."),
         ("give id_column='patient' or channels=", "give --id-column patient or --channel"),
+        ("try encoding='utf-16'; otherwise", "try --encoding utf-16; otherwise"),
+        ("name it with channels='air temp'", "name it with --channel 'air temp'"),
         ("say orientation=wide", "say --wide"),
         ("say orientation=", "say --wide or --long"),
         ("nothing here = there, n=3", "nothing here = there, n=3"),

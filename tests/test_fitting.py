@@ -121,7 +121,7 @@ def test_auto_does_not_train_blind(n: int) -> None:
     told: list[tuple] = []
     fitted = fit(woken(TRANSFORMER), "auto", n=n, progress=lambda *what: told.append(what))
     assert fitted.report.mode == "prompt"
-    assert f"{n} series are too few" in fitted.report.reason
+    assert f"{n} series {'is' if n == 1 else 'are'} too few" in fitted.report.reason
     assert told == [("fit", 1, 1)]
 
 

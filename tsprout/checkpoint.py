@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import save as array_bytes
+from safetensors.torch import load_file
+from safetensors.torch import save as tensor_bytes
 
 from tsprout.data.schema import Schema
 from tsprout.errors import CheckpointError, MissingExtraError
@@ -217,14 +218,13 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
         config["fitted"] = checkpoint.fitted | {"shots": _shots_facts(checkpoint.shots)}
     with staged_folder(folder, FILES, force=force) as stage:
         try:
-            save_file(weights, stage / WEIGHTS)
+            # Through Python's own files: the library's would be readable by their owner only.
+            (stage / WEIGHTS).write_bytes(tensor_bytes(weights))
             if checkpoint.shots is not None:
-                save_arrays(_shots_arrays(checkpoint.shots), stage / SHOTS)
+                (stage / SHOTS).write_bytes(array_bytes(_shots_arrays(checkpoint.shots)))
             (stage / CONFIG).write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         except OSError as error:
             raise from_os_error(error, folder) from error
-        except SafetensorError as error:
-            raise from_os_error(OSError(28 if "space" in str(error) else 5, str(error)), folder) from error
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ to standard error. ``quiet`` leaves only results, warnings and errors. rich is i
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FLAGS = {"channels": "channel", "static_columns": "static-column", "missing_codes": "missing-code"}
 _ARGUMENT = re.compile(
     r"\b(format|id_column|time_column|channels|label_column|static_columns|axes|window|stride|orientation"
-    r"|missing_codes|encoding)=(?:(['\"]?)(\w+)\2)?"
+    r"|missing_codes|encoding)=(?:(['\"])([^'\"]+)\2|(\w+))?"
 )
 
 # Columns of a table that goes into a file or pipe, which has no width of its own.
@@ -37,11 +38,11 @@ def as_flags(text: str) -> str:
     """``text`` with ``window=24`` and the like, which Python users write, as ``--window 24``."""
 
     def flag(found: re.Match[str]) -> str:
-        name, value = found.group(1), found.group(3)
+        name, value = found.group(1), found.group(3) or found.group(4)
         if name == "orientation":
             return f"--{value}" if value else "--wide or --long"
         spelled = FLAGS.get(name, name.replace("_", "-"))
-        return f"--{spelled} {value}" if value else f"--{spelled}"
+        return f"--{spelled} {shlex.quote(value)}" if value else f"--{spelled}"
 
     return _ARGUMENT.sub(flag, text)
 

@@ -112,7 +112,7 @@ def fit_model(
         reason = (
             "asked for: the model is shown the series and not trained"
             if mode == "prompt"
-            else f"{len(shots)} series are too few to hold any back, and training blind could only copy them"
+            else f"{_too_few(shots)} to hold any back, and training blind could only copy what it is shown"
         )
         if progress is not None:
             progress("fit", 1, 1)
@@ -172,7 +172,7 @@ def _search(
             return Fitted(model, None, None, report)
     else:
         report.reason = f"{_asked(report)}: {steps} training steps, none of them checked on series held back"
-        report.notes += (f"{len(shots)} series are too few to hold any back: trained for {steps} steps unseen",)
+        report.notes += (f"{_too_few(shots)} to hold any back: trained for {steps} steps unseen",)
     if config.steps < config.evaluate_every:
         report.notes += (f"the budget bought {config.steps} training steps only; a larger one would serve better",)
     final = replace(config, blind_steps=max(1, steps))
@@ -181,6 +181,10 @@ def _search(
     if late or tuned.stopped_by_clock:
         report.notes += ("training was stopped by the clock: the machine was slow, and another run may stop elsewhere",)
     return Fitted(tuned.model, tuned.adapter, tuned.row, report)
+
+
+def _too_few(shots: Shots) -> str:
+    return f"{len(shots)} series {'is' if len(shots) == 1 else 'are'} too few"
 
 
 def _asked(report: FitReport) -> str:

@@ -82,11 +82,15 @@ class SampleOptions:
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
+        from tsprout.data.checks import MAX_LENGTH, MIN_LENGTH
+
         if self.n < 1:
             raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
-        for name, value, least in (("--length", self.length, 2), ("--steps", self.steps, 1)):
+        for name, value, least in (("--length", self.length, MIN_LENGTH), ("--steps", self.steps, 1)):
             if value is not None and value < least:
                 raise InputError(f"{value} is too small", where=name, fix=f"Give at least {least}.")
+        if self.length is not None and self.length > MAX_LENGTH:
+            raise InputError(f"{self.length} is too large", where="--length", fix=f"Give at most {MAX_LENGTH}.")
         if self.solver is not None and self.solver not in SOLVERS:
             fix = f"Choose from {', '.join(SOLVERS)}."
             raise InputError(f"there is no solver {self.solver!r}", where="--solver", fix=fix)

@@ -107,11 +107,14 @@ def verb(function: Callable[..., Mapping[str, Any]]) -> Callable[..., None]:
 
 def reader_options(given: dict[str, Any]) -> ReaderOptions:
     """Take the reader's options out of ``given`` and return them as :class:`ReaderOptions`."""
+    from tsprout.data.checks import MIN_LENGTH
+
     taken = {name: given.pop(name) for name in _READER}
     wide = taken.pop("wide")
     for name in ("window", "stride"):
-        if taken[name] is not None and taken[name] < 2 - (name == "stride"):
-            raise InputError(f"{taken[name]} is too small", where=f"--{name}", fix="Give a whole number of steps.")
+        least = MIN_LENGTH if name == "window" else 1
+        if taken[name] is not None and taken[name] < least:
+            raise InputError(f"{taken[name]} is too small", where=f"--{name}", fix=f"Give at least {least}.")
     for name in ("channels", "static_columns", "missing_codes"):
         taken[name] = tuple(taken[name]) if taken[name] else None
     return ReaderOptions(orientation=None if wide is None else "wide" if wide else "long", **taken)

@@ -50,11 +50,13 @@ def channels(series: SeriesSet, scaler: Scaler | None = None) -> list[dict[str, 
     """A dict for each channel: name, least, median, greatest value, missing share, and what the scaler says of it."""
     import numpy as np
 
+    from tsprout.data.numbers import clean
+
     chosen = [{} for _ in series.channels] if scaler is None else scaler.describe()
     own = int(series.lengths.sum())
     found = []
     for index, name in enumerate(series.channels):
-        values = series.values[:, index][series.observed[:, index]].astype(np.float64)
+        values = clean(series.values[:, index][series.observed[:, index]])
         entry = {
             "channel": name,
             "min": float(values.min()),
@@ -66,11 +68,29 @@ def channels(series: SeriesSet, scaler: Scaler | None = None) -> list[dict[str, 
     return found
 
 
+def one_value_each(series: SeriesSet) -> list[str]:
+    """Channels that differ between series and never within one: an age or a size rather than something measured."""
+    import numpy as np
+
+    least = np.where(series.observed, series.values, np.inf).min(axis=2)
+    most = np.where(series.observed, series.values, -np.inf).max(axis=2)
+    seen = series.observed.any(axis=2)
+    still = ((least == most) | ~seen).all(axis=0)
+    varied = np.where(seen, least, np.inf).min(axis=0) < np.where(seen, most, -np.inf).max(axis=0)
+    return [name for name, flat, several in zip(series.channels, still, varied, strict=True) if flat and several]
+
+
 def warnings(series: SeriesSet) -> list[str]:
     """What is odd, or makes good results unlikely, each as a sentence."""
     from tsprout.data.checks import check_usable
 
     said = check_usable(series)
+    said += [
+        f"channel {name!r} has one value in each series, which new series may not keep to; if it describes a series "
+        "as a whole, name it with static_columns="
+        for name in one_value_each(series)
+        if series.schema is not None and series.schema.format.endswith("-long")
+    ]
     if 1 < series.n_series < FEW:
         said.append(f"there are only {series.n_series} series; 5 to 50 show far better what varies and what does not")
     return said

@@ -21,13 +21,22 @@ def counted(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 or word == "series" else f"{count:,} {word}s"
 
 
+PERIODS = {"s": "second", "min": "minute", "h": "hour", "D": "day", "W": "week", "B": "business day"}
+PERIODS |= {"MS": "month", "ME": "month", "QS": "quarter", "QE": "quarter", "YS": "year", "YE": "year"}
+
+
+def every(frequency: str) -> str:
+    """A pandas offset alias in words where it is a common one: ``"hour"`` for ``"h"``, but ``"15min"`` as it is."""
+    return PERIODS.get(frequency.partition("-")[0], frequency)
+
+
 def input_lines(console: Console, described: Mapping[str, Any]) -> None:
     """What was read, with notices and warnings."""
     shortest, longest = described["lengths"]["shortest"], described["lengths"]["longest"]
     steps = counted(longest, "step") if shortest == longest else f"{shortest:,} to {longest:,} steps"
     parts = [counted(described["n_series"], "series"), counted(described["n_channels"], "channel"), steps]
     if described["frequency"]:
-        parts.append(f"every {described['frequency']}")
+        parts.append(f"one every {every(described['frequency'])}")
     if described["missing_share"] > 0:
         parts.append(f"{100 * described['missing_share']:.1f} % missing")
     console.say(f"{described['file']}: {', '.join(parts)}")
@@ -105,6 +114,7 @@ def scores(console: Console, found: Mapping[str, Any]) -> None:
     rows = [
         [str(entry["title"]), *(number(entry[column]) for column in columns), str(entry["verdict"])]
         for entry in found["scores"].values()
+        if entry["value"] is not None
     ]
     if rows:
         console.say()

@@ -76,6 +76,7 @@ def test_empty_files(tmp_path, name):
         ("id,0,1,2,3\na,1,2,3,4\na,1,2,3,4\n", ["'a'", "row 2", "row 3", "long"]),
         (b"PAR1" + b"\0" * 50, ["Parquet"]),
         (b"a,b\n1,\x00\n", ["zero bytes"]),
+        (b"\xf7a,b\n1,\x00\n", ["zero bytes"]),
         ("id,time,v\nm\u00fcller,1,2\n".encode("latin-1"), ["line 2", "0xfc", "latin-1", "encoding="]),
         ("id,time,v\na,1,2\n".encode("utf-16"), ["utf-16"]),
         (b"\x1f\x8b\x08 cut off", ["cannot be read"]),

@@ -312,6 +312,15 @@ def test_arrays_keep_axes_dtype_and_keys(tmp_path):
         files.write(gap, tmp_path / "c.npz")
 
 
+def test_npz_values_are_series_channels_steps_unless_said_otherwise(tmp_path):
+    np.savez(tmp_path / "a.npz", values=np.zeros((2, 3, 5)))
+    assert files.read(tmp_path / "a.npz").values.shape == (2, 3, 5)
+    assert files.read(tmp_path / "a.npz", axes="nlc").values.shape == (2, 5, 3)
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 3, 5)))
+    with pytest.raises(InputError, match="which axis is which"):
+        files.read(tmp_path / "a.npz")
+
+
 def test_npz_with_its_own_masks_and_names(tmp_path):
     observed = np.array([[[1, 0, 1]], [[1, 1, 1]]], bool)
     hours = np.datetime64("2024-01-01", "ns") + np.arange(3) * np.timedelta64(1, "h")

@@ -131,8 +131,11 @@ class LongBuilder:
                 block[:, j] = column
             if np.isinf(block[:, j]).any():
                 row = int(np.argmax(np.isinf(block[:, j])))
+                found = float(column[row])
                 self._fail(
-                    f"infinite value {column[row]!r} in channel {name!r}",
+                    f"infinite value in channel {name!r}"
+                    if np.isinf(found)
+                    else f"{found:g} in channel {name!r} is too large: infinite as a 32-bit number",
                     row,
                     "Replace it with a number, or leave the cell empty if it is missing.",
                 )
@@ -320,7 +323,8 @@ class LongBuilder:
         for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
             row_a, row_b = sorted((a, b))
             who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id else ""
-            shown.append(f"{who}time {times[a]!s} ({self.row_name(row_a)} and {self.row_name(row_b)})")
+            time = str(times[a]).removesuffix(".000000000").replace("T", " ")
+            shown.append(f"{who}time {time} ({self.row_name(row_a)} and {self.row_name(row_b)})")
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
         fix = "Keep one row for each."
         if self.roles.id is None:

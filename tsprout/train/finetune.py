@@ -182,6 +182,8 @@ def finetune(
     )
     judged: dict[int, Judgement] = {}
     best = {n: p.clone() for n, p in loop.ema.average.items()}
+    if progress is not None:
+        progress(stage, 0, steps)
     if judge is not None:
         judged[0] = judge(twin, row)
     begun = clock()
@@ -202,12 +204,13 @@ def finetune(
 
     def on_step(step: int, _: float) -> bool:
         nonlocal late
+        over = False
+        if judge is None or step % config.evaluate_every == 0 or step == steps:
+            late = seconds is not None and clock() - begun > seconds
+            over = (judge is not None and look(step)) or late
         if progress is not None:
             progress(stage, step, steps)
-        if judge is not None and step % config.evaluate_every and step != steps:
-            return False
-        late = seconds is not None and clock() - begun > seconds
-        return (judge is not None and look(step)) or late
+        return over
 
     loop.run(on_step=on_step)
     if progress is not None and loop.step < steps:

@@ -106,7 +106,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
         if option is not None and option not in arrays:
             raise InputError(f"there is no array {option!r}", fix=f"Arrays there are: {', '.join(arrays)}.")
     names = [str(c) for c in arrays["channels"]] if "channels" in arrays else None
-    axes = check_axes(_axes(arrays, values, names, options), values.shape)
+    axes = check_axes(_axes(arrays, key, names, options), values.shape)
     static = {k[len(STATIC) :]: k for k in arrays if k.startswith(STATIC) and not k.endswith(MISSING)}
     static |= {k: k for k in options.static_columns or ()}
     picked = None
@@ -179,16 +179,15 @@ def _values_key(arrays: dict[str, np.ndarray]) -> str:
     )
 
 
-def _axes(
-    arrays: dict[str, np.ndarray], values: np.ndarray, names: list[str] | None, options: ReadOptions
-) -> str | None:
+def _axes(arrays: dict[str, np.ndarray], key: str, names: list[str] | None, options: ReadOptions) -> str | None:
+    values = arrays[key]
     if options.axes is not None:
         return options.axes
     if "axes" in arrays:
         return str(arrays["axes"])
     if names is not None and values.ndim == 3 and (values.shape[1] == len(names)) != (values.shape[2] == len(names)):
         return "ncl" if values.shape[1] == len(names) else "nlc"
-    return None
+    return "ncl" if key == "values" and values.ndim == 3 else None
 
 
 def _unpacked(arrays: dict[str, np.ndarray], key: str) -> np.ndarray:

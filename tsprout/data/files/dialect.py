@@ -97,7 +97,9 @@ def sniff(path: Path, encoding: str, missing_codes: tuple[str | float, ...]) -> 
     header = [name.strip() for name in records[0]]
     rows = records[1:]
     if not rows:
-        raise InputError("there is a header but no rows of data", where=where)
+        raise InputError(
+            "there is a header but no rows of data", where=where, fix="Give a file with at least one series."
+        )
     _check_header(header, where)
     cells = [c for row in rows[:200] for c in row]
     comma = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", c.strip())) for c in cells)
@@ -139,6 +141,8 @@ def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
     try:
         text = decoder.decode(data, final)
     except UnicodeDecodeError as error:
+        if b"\x00" in data and not wide:
+            raise _not_text(where) from None
         line = data[: error.start].count(b"\n") + 1
         likely = "utf-16" if wide else "latin-1 or cp1252 (western European), utf-16, shift_jis or gb18030"
         raise InputError(
@@ -147,12 +151,16 @@ def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
             fix=f"Say the encoding with encoding=; try {likely}.",
         ) from None
     if "\x00" in text:
-        raise InputError(
-            "this is not a text file: it contains zero bytes",
-            where=where,
-            fix="If it is text in another encoding, try encoding='utf-16'; otherwise use the extension of its format.",
-        )
+        raise _not_text(where)
     return text.removeprefix("\ufeff")
+
+
+def _not_text(where: str) -> InputError:
+    return InputError(
+        "this is not a text file: it contains zero bytes",
+        where=where,
+        fix="If it is text in another encoding, try encoding='utf-16'; otherwise use the extension of its format.",
+    )
 
 
 def _delimiter(lines: list[str], path: Path) -> str:
