@@ -62,6 +62,7 @@ def few_shot(name: str, k: int, length: int, seed: int, *, most: int = 2000) -> 
         windows = pool[rng.permutation(len(pool))]
     names = arrays.get("channels")
     channels = tuple(map(str, names)) if names is not None else tuple(f"channel_{i}" for i in range(windows.shape[1]))
-    unseen = windows[k : k + most]
-    unseen = unseen[np.isfinite(unseen).any(axis=2).all(axis=1)] if np.isfinite(unseen).any() else unseen
-    return Task(name, windows[:k].astype(np.float32), unseen.astype(np.float32), channels)
+    # A channel without a single value in the shots is refused by every command; a user would leave it out, and so do we.
+    seen = np.flatnonzero(np.isfinite(windows[:k]).any(axis=(0, 2)))
+    windows = windows[:, seen].astype(np.float32)
+    return Task(name, windows[:k], windows[k : k + most], tuple(channels[i] for i in seen))

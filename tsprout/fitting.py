@@ -19,6 +19,7 @@ from tsprout.train.loop import Progress
 from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
+_BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
 
 
 @dataclass
@@ -150,13 +151,14 @@ def _search(
 ) -> Fitted:
     """Find the number of steps on the kept part, then train that long on all shots; fills in the report."""
     may_be_prompt = report.requested == "auto" and model.has_prompt
-    steps, late = config.blind_steps, False
+    steps, begun = config.blind_steps, time.monotonic()
     if len(held):
         judge = Judge(shots[kept], shots[held], seed=seed)
         tried = finetune(
-            model, shots[kept], report.mode, config, judge=judge, seed=seed, seconds=seconds, progress=progress
+            model, shots[kept], report.mode, config, judge=judge, seed=seed, seconds=0.6 * seconds, progress=progress
         )
-        late = tried.stopped_by_clock
+        if tried.stopped_by_clock:
+            report.notes += (_BY_THE_CLOCK,)
         trained = {step: verdict for step, verdict in tried.judged.items() if step}
         steps = tried.steps if may_be_prompt else best_step(trained)
         report.curve = {step: verdict.score for step, verdict in tried.judged.items()}
@@ -176,10 +178,11 @@ def _search(
     if config.steps < config.evaluate_every:
         report.notes += (f"the budget bought {config.steps} training steps only; a larger one would serve better",)
     final = replace(config, blind_steps=max(1, steps))
-    tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=seconds, progress=progress, stage="train")
+    left = max(0.3 * seconds, seconds - (time.monotonic() - begun))
+    tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=left, progress=progress, stage="train")
     report.steps = tuned.steps
-    if late or tuned.stopped_by_clock:
-        report.notes += ("training was stopped by the clock: the machine was slow, and another run may stop elsewhere",)
+    if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
+        report.notes += (_BY_THE_CLOCK,)
     return Fitted(tuned.model, tuned.adapter, tuned.row, report)
 
 

@@ -148,8 +148,8 @@ def test_judging_does_not_change_training() -> None:
     assert often.judged[6] == seldom.judged[6]
 
 
-def test_stops_by_the_clock_at_an_evaluation() -> None:
-    ticks = iter([0.0, 1.0, 5.0, 9.0])
+def test_stops_by_the_clock_with_a_last_look() -> None:
+    ticks = iter([0.0, 1.0, 2.0, 5.0])
     told: list[tuple[str, int, int]] = []
     tuned = finetune(
         woken(TRANSFORMER),
@@ -162,8 +162,8 @@ def test_stops_by_the_clock_at_an_evaluation() -> None:
         progress=lambda *what: told.append(what),
     )
     assert tuned.stopped_by_clock
-    assert sorted(tuned.judged) == [0, 2, 4]
-    assert told == [("fit", s, 50) for s in (1, 2, 3, 4, 50)]
+    assert sorted(tuned.judged) == [0, 2, 3]
+    assert told == [("fit", s, 50) for s in (0, 1, 2, 3, 50)]
     ticks = iter([0.0, 1.0, 9.0])
     blind = finetune(
         woken(TRANSFORMER),

@@ -216,10 +216,8 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
         roles.ignored = [c for c in rest if c not in wanted and (c not in texts or options.static_columns is not None)]
     else:
         roles.channels = [c for c in rest if c not in texts]
-    if options.static_columns is None:
+    if options.static_columns is None or options.channels is None:
         roles.static += texts
-    elif options.channels is None:
-        roles.ignored = texts
     roles.static = [c for c in columns if c in set(roles.static)]
     if not roles.channels:
         raise InputError(

@@ -158,7 +158,7 @@ def finetune(
         config: see :class:`FinetuneConfig`.
         judge: looks at a model and its row in the token table; without one ``config.blind_steps`` steps are taken.
         seed: of everything random.
-        seconds: stop at the next look, or without a judge at the next step, after this much wall time.
+        seconds: stop after this much wall time, with a last look.
         progress: told the ``stage``, steps done and steps in all.
         stage: what to call this.
         clock: for tests.
@@ -204,10 +204,10 @@ def finetune(
 
     def on_step(step: int, _: float) -> bool:
         nonlocal late
-        over = False
-        if judge is None or step % config.evaluate_every == 0 or step == steps:
-            late = seconds is not None and clock() - begun > seconds
-            over = (judge is not None and look(step)) or late
+        late = seconds is not None and clock() - begun > seconds
+        over = late
+        if judge is not None and (late or step % config.evaluate_every == 0 or step == steps):
+            over = look(step) or late
         if progress is not None:
             progress(stage, step, steps)
         return over

@@ -119,6 +119,8 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
             done += batch.num_rows
             if options.progress is not None:
                 options.progress("read", min(total, int(done * dialect.bytes_per_row)), total)
+        if options.progress is not None:
+            options.progress("read", total, total)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, OSError) as error:
         raise _explained(error, dialect, values) from None
 
