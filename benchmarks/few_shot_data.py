@@ -62,7 +62,7 @@ def few_shot(name: str, k: int, length: int, seed: int, *, most: int = 2000) -> 
         windows = pool[rng.permutation(len(pool))]
     names = arrays.get("channels")
     channels = tuple(map(str, names)) if names is not None else tuple(f"channel_{i}" for i in range(windows.shape[1]))
-    # A channel without a single value in the shots is refused by every command; a user would leave it out, and so do we.
+    # A channel without a value in the shots is refused by every command; a user leaves it out, and so do we.
     seen = np.flatnonzero(np.isfinite(windows[:k]).any(axis=(0, 2)))
     windows = windows[:, seen].astype(np.float32)
     return Task(name, windows[:k], windows[k : k + most], tuple(channels[i] for i in seen))

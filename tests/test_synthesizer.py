@@ -185,7 +185,9 @@ def test_batches_come_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Denoiser, "sample", lambda self, shape, *a, **k: drawn.append(shape[0]) or plain(self, shape, *a, **k)
     )
-    stream = fit(shots()).sample_batches(10**6, batch_size=5)
+    fitted = fit(shots())
+    drawn.clear()
+    stream = fitted.sample_batches(10**6, batch_size=5)
     assert drawn == []
     next(stream)
     assert drawn == [5]
@@ -479,7 +481,9 @@ def test_a_model_trained_on_one_series_draws_without_a_prompt(monkeypatch: pytes
     told: list[bool] = []
     plain = Denoiser.encode
     monkeypatch.setattr(
-        Denoiser, "encode", lambda self, v, o=None, p=None: told.append(bool(p.all())) or plain(self, v, o, p)
+        Denoiser,
+        "encode",
+        lambda self, v, o=None, p=None: told.append(p is None or bool(p.all())) or plain(self, v, o, p),
     )
     for config in (TRANSFORMER, replace(TRANSFORMER, rows=0)):
         for mode, shown in (("full", False), ("prompt", True)):

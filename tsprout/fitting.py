@@ -13,6 +13,7 @@ from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
+from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.finetune import FinetuneConfig, best_step, finetune
 from tsprout.train.judge import MIN_TO_HOLD_BACK, Judge, hold_back
 from tsprout.train.loop import Progress
@@ -57,12 +58,16 @@ class FitReport:
 
 @dataclass
 class Fitted:
-    """A fitted model, its adapter if it has one, its row in the token table if it has one, and the report."""
+    """A fitted model, its adapter if it has one, its row in the token table if it has one, and the report.
+
+    ``calibration`` corrects level and spread of what an untrained model draws.
+    """
 
     model: Denoiser
     adapter: AdapterConfig | None
     row: int | None
     report: FitReport
+    calibration: Calibration | None = None
 
 
 def step_cost(model: Denoiser, shots: Shots, config: FinetuneConfig) -> float:
@@ -117,7 +122,9 @@ def fit_model(
         )
         if progress is not None:
             progress("fit", 1, 1)
-        return Fitted(model, None, None, FitReport("prompt", mode, reason, seconds=time.monotonic() - begun))
+        fitted = _shown(model, shots, FitReport("prompt", mode, reason), seed)
+        fitted.report.seconds = time.monotonic() - begun
+        return fitted
 
     config = config or FinetuneConfig()
     kept, held = hold_back(len(shots), np.random.default_rng(seed))
@@ -132,7 +139,7 @@ def fit_model(
             raise
         report.mode, report.steps = "prompt", 0
         report.reason = f"training failed ({error.what}), so the model is shown the series and not trained"
-        fitted = Fitted(model, None, None, report)
+        fitted = _shown(model, shots, report, seed)
     report.seconds = time.monotonic() - begun
     return fitted
 
@@ -153,25 +160,28 @@ def _search(
     may_be_prompt = report.requested == "auto" and model.has_prompt
     steps, begun = config.blind_steps, time.monotonic()
     if len(held):
-        judge = Judge(shots[kept], shots[held], seed=seed)
+        own = shots[kept]
+        judge = Judge(own, shots[held], seed=seed)
         tried = finetune(
-            model, shots[kept], report.mode, config, judge=judge, seed=seed, seconds=0.6 * seconds, progress=progress
+            model, own, report.mode, config, judge=judge, seed=seed, seconds=0.6 * seconds, progress=progress
         )
         if tried.stopped_by_clock:
             report.notes += (_BY_THE_CLOCK,)
         trained = {step: verdict for step, verdict in tried.judged.items() if step}
-        steps = tried.steps if may_be_prompt else best_step(trained)
+        steps = best_step(trained)
         report.curve = {step: verdict.score for step, verdict in tried.judged.items()}
-        chosen = trained[steps or min(trained, key=lambda step: trained[step].score)]
+        report.validation[report.mode], report.copying[report.mode] = trained[steps].score, trained[steps].copying
         if model.has_prompt:
-            report.validation["prompt"], report.copying["prompt"] = tried.judged[0].score, tried.judged[0].copying
-        report.validation[report.mode], report.copying[report.mode] = chosen.score, chosen.copying
+            shown = judge(model, None, calibrate(model, own, seed=seed))
+            report.validation["prompt"], report.copying["prompt"] = shown.score, shown.copying
+            if may_be_prompt and (trained[steps].copies or shown.score <= trained[steps].score):
+                steps = 0
         report.reason = _reason(report, steps, any(verdict.copies for verdict in trained.values()))
         if steps == 0 and may_be_prompt:
             report.mode = "prompt"
             if progress is not None:
                 progress("train", 1, 1)
-            return Fitted(model, None, None, report)
+            return _shown(model, shots, report, seed)
     else:
         report.reason = f"{_asked(report)}: {steps} training steps, none of them checked on series held back"
         report.notes += (f"{_too_few(shots)} to hold any back: trained for {steps} steps unseen",)
@@ -184,6 +194,11 @@ def _search(
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
     return Fitted(tuned.model, tuned.adapter, tuned.row, report)
+
+
+def _shown(model: Denoiser, shots: Shots, report: FitReport, seed: int) -> Fitted:
+    """The model as it is, shown the shots, with level and spread of its channels put right."""
+    return Fitted(model, None, None, report, calibrate(model, shots, seed=seed))
 
 
 def _too_few(shots: Shots) -> str:
@@ -202,9 +217,11 @@ def _reason(report: FitReport, steps: int, copied: bool) -> str:
     before, after = report.validation["prompt"], report.validation[report.mode]
     if steps:
         gain = 100 * (before - after) / max(abs(before), 1e-9)
+        ratio = report.copying[report.mode]
+        warning = ": further out than they should" if ratio > 2 else ""
         return (
             f"{steps} training steps brought the error of samples on the {held} down by {gain:.0f} %, "
-            f"and samples lie {report.copying[report.mode]:.2f} times as far from your series as those do"
+            f"and samples lie {ratio:.2f} times as far from your series as those do{warning}"
         )
     if copied and after < before:
         ratio = report.copying[report.mode]

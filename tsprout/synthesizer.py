@@ -26,7 +26,9 @@ from tsprout.fitting import FitReport, fit_model
 from tsprout.identity import label_groups, new_ids, new_times, templates
 from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
+from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet, concatenate
+from tsprout.train.calibration import Calibration
 from tsprout.train.shots import Shots
 
 Progress = Callable[[str, int, int], None]
@@ -56,10 +58,11 @@ class Sprout:
         fit_report: FitReport | None = None,
         adapter: AdapterConfig | None = None,
         row: int | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.model, self.info = model.eval(), info or {}
         self.shots, self.scaler, self.fit_report = shots, scaler, fit_report
-        self._adapter, self._row = adapter, row
+        self._adapter, self._row, self._calibration = adapter, row, calibration
 
     def __repr__(self) -> str:
         state = "not fitted" if self.shots is None else f"fitted on {self.shots!r}"
@@ -95,6 +98,7 @@ class Sprout:
                 fit_report=FitReport.from_dict(fitted["report"]),
                 adapter=loaded.adapter,
                 row=fitted["row"],
+                calibration=Calibration.from_dict(fitted["calibration"]) if fitted["calibration"] else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
@@ -111,7 +115,12 @@ class Sprout:
         """
         fitted = None
         if self.scaler is not None and self.fit_report is not None:
-            fitted = {"scaler": self.scaler.to_dict(), "report": self.fit_report.to_dict(), "row": self._row}
+            fitted = {
+                "scaler": self.scaler.to_dict(),
+                "report": self.fit_report.to_dict(),
+                "row": self._row,
+                "calibration": None if self._calibration is None else self._calibration.to_dict(),
+            }
         checkpoints.save(Checkpoint(self.model, self.info, self._adapter, fitted, self.shots), folder, force=force)
 
     def fit(
@@ -166,6 +175,7 @@ class Sprout:
             fit_report=fitted.report,
             adapter=fitted.adapter,
             row=fitted.row,
+            calibration=fitted.calibration,
         )
 
     def sample(
@@ -241,14 +251,21 @@ class Sprout:
         own = Shots.from_latent(scaler.transform(np.where(shots.observed, shots.values, np.nan)), shots.lengths)
         size = batch_size or max(8, min(512, _CELLS_AT_ONCE // (length or shots.length)))
         picked = templates(n, len(shots), seed)
+        memories: dict[bytes, Memory | None] = {}
         for start in range(0, n, size):
             some = picked[start : start + size]
             lengths = shots.lengths[some] if length is None else np.full(len(some), length)
             latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
             for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):
                 rng = np.random.default_rng([seed, 2, start, number])
-                drawn = self._denoise(own[prompt].part(rng), len(members), steps_long, rng, steps, solver)
-                latent[members, :, :steps_long] = drawn
+                shown = own[prompt].part(rng)
+                key = prompt.tobytes()
+                if len(shown) < len(prompt) or key not in memories:
+                    # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
+                    memories[key] = self._encode(shown)
+                latent[members, :, :steps_long] = self._denoise(
+                    (len(members), shots.n_channels, steps_long), memories[key], rng, steps, solver
+                )
             if not np.isfinite(latent).all():
                 raise TsproutError(
                     "the model produced values that are not finite", fix="Fit again with another seed or mode."
@@ -258,21 +275,27 @@ class Sprout:
                 progress("sample", min(start + size, n), n)
 
     @torch.no_grad()
-    def _denoise(
-        self, prompt: Shots, count: int, length: int, rng: np.random.Generator, steps: int | None, solver: str | None
-    ) -> np.ndarray:
+    def _encode(self, prompt: Shots) -> Memory | None:
+        if not self.model.has_prompt:
+            return None
         device = self.model.device
-        memory = None
-        if self.model.has_prompt:
-            # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
-            alone = self._trained and self.shots is not None and len(self.shots) == 1
-            shown = torch.tensor([not alone], device=device)
-            memory = self.model.encode(prompt.values[None].to(device), prompt.observed[None].to(device), shown)
-        rows = None if self._row is None else torch.full((1,), self._row, device=device)
+        # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
+        alone = self._trained and self.shots is not None and len(self.shots) == 1
+        present = torch.tensor([not alone], device=device)
+        return self.model.encode(prompt.values[None].to(device), prompt.observed[None].to(device), present)
+
+    def _denoise(
+        self,
+        shape: tuple[int, int, int],
+        memory: Memory | None,
+        rng: np.random.Generator,
+        steps: int | None,
+        solver: str | None,
+    ) -> np.ndarray:
+        rows = None if self._row is None else torch.full((1,), self._row, device=self.model.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        shape = (count, prompt.values.shape[1], length)
-        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver)
-        return drawn.cpu().numpy()
+        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver).cpu().numpy()
+        return drawn if self._calibration is None else self._calibration.apply(drawn)
 
     def _finish(self, values: np.ndarray, lengths: np.ndarray, picked: np.ndarray, start: int) -> SeriesSet:
         shots = self.shots

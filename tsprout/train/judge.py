@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
+from tsprout.train.calibration import Calibration
 from tsprout.train.shots import Shots, encode_prompts
 
 MIN_TO_HOLD_BACK = 5
@@ -83,11 +84,11 @@ class Judge:
         self.held = replace(held, values=held.values * self.alive)
 
     @torch.no_grad()
-    def __call__(self, model: Denoiser, row: int | None) -> Judgement:
-        """Judge ``model`` with its ``row`` in the token table.
+    def __call__(self, model: Denoiser, row: int | None, calibration: Calibration | None = None) -> Judgement:
+        """Judge ``model`` with its ``row`` in the token table, its samples corrected by ``calibration``.
 
         Raises:
-            TrainingError: it draws values that are not finite.
+            TrainingError: the model draws values that are not finite.
         """
         was = model.training
         model.eval()
@@ -97,7 +98,10 @@ class Judge:
         for length in np.unique(self.held.lengths):
             shape = (_SAMPLES, self.shots.values.shape[1], int(length))
             generator = torch.Generator().manual_seed(self.seed)
-            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu() * self.alive
+            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu()
+            if calibration is not None:
+                drawn = torch.from_numpy(calibration.apply(drawn.numpy()))
+            drawn = drawn * self.alive
             if not bool(drawn.isfinite().all()):
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
             some = self.held[np.flatnonzero(self.held.lengths == length)].cut(int(length))
