@@ -129,3 +129,16 @@ def test_any_format_can_be_written_from_any_other(tmp_path, source, target):
     second = files.read(tmp_path / f"b{target}")
     assert second.equals(series)
     assert second.frequency == "15min"
+
+
+def test_static_columns_that_are_named_join_those_that_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "sites.csv"
+    rows = [
+        f"{name},{t},{t * 0.5},{site},{age}" for name, site, age in (("a", "n", 3), ("b", "s", 4)) for t in range(5)
+    ]
+    path.write_text("id,t,x,site,age\n" + "\n".join(rows) + "\n")
+    found = files.read(path, static_columns=["age"])
+    assert found.channels == ("x",)
+    assert set(found.static) == {"site", "age"}
+    files.write(found, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text().splitlines()[0] == "id,t,x,site,age"
