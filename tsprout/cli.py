@@ -192,8 +192,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line on ``argv`` (without the program's name) and return its exit code."""
     given = sys.argv[1:] if argv is None else list(argv)
     warnings.filterwarnings("ignore")
-    # Threads that spin while they wait for each other are several times slower as soon as anything else is running.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin long while they wait for each other are several times slower as soon as anything else runs.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
     try:
