@@ -217,10 +217,11 @@ def _reason(report: FitReport, steps: int, copied: bool) -> str:
     before, after = report.validation["prompt"], report.validation[report.mode]
     if steps:
         gain = 100 * (before - after) / max(abs(before), 1e-9)
+        shown = f"{gain:.0f}" if gain >= 1 else "less than 1"
         ratio = report.copying[report.mode]
         warning = ": further out than they should" if ratio > 2 else ""
         return (
-            f"{steps} training steps brought the error of samples on the {held} down by {gain:.0f} %, "
+            f"{steps} training steps brought the error of samples on the {held} down by {shown} %, "
             f"and samples lie {ratio:.2f} times as far from your series as those do{warning}"
         )
     if copied and after < before:
