@@ -177,7 +177,7 @@ def _search(
             if may_be_prompt and (trained[steps].copies or shown.score <= trained[steps].score):
                 steps = 0
         report.reason = _reason(report, steps, any(verdict.copies for verdict in trained.values()))
-        if steps == 0 and may_be_prompt:
+        if steps == 0:
             report.mode = "prompt"
             if progress is not None:
                 progress("train", 1, 1)
@@ -187,7 +187,7 @@ def _search(
         report.notes += (f"{_too_few(shots)} to hold any back: trained for {steps} steps unseen",)
     if config.steps < config.evaluate_every:
         report.notes += (f"the budget bought {config.steps} training steps only; a larger one would serve better",)
-    final = replace(config, blind_steps=max(1, steps))
+    final = replace(config, blind_steps=steps)
     left = max(0.3 * seconds, seconds - (time.monotonic() - begun))
     tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=left, progress=progress, stage="train")
     report.steps = tuned.steps

@@ -29,7 +29,7 @@ from tsprout.nn.adapters import AdapterConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet, concatenate
 from tsprout.train.calibration import Calibration
-from tsprout.train.shots import Shots
+from tsprout.train.shots import Shots, encode_prompts
 
 Progress = Callable[[str, int, int], None]
 # Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
@@ -278,11 +278,10 @@ class Sprout:
     def _encode(self, prompt: Shots) -> Memory | None:
         if not self.model.has_prompt:
             return None
-        device = self.model.device
         # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
         alone = self._trained and self.shots is not None and len(self.shots) == 1
-        present = torch.tensor([not alone], device=device)
-        return self.model.encode(prompt.values[None].to(device), prompt.observed[None].to(device), present)
+        present = torch.tensor([not alone], device=self.model.device)
+        return encode_prompts(self.model, [prompt.to(self.model.device)], present)
 
     def _denoise(
         self,
