@@ -3,9 +3,9 @@
     python benchmarks/main_job.py --out results/ --seeds 3 --modes prompt full --markdown table.md
 
 For every set, seed and mode: 10 windows of 24 steps are written as a CSV, ``tsprout run -n 1000`` is a process of its
-own, and its output file is compared with up to 2,000 real windows that overlap none of the ten. Beside every score
-stand its floor (two halves of the real windows), and its ceilings (the ten shots copied, and noise). A finished cell
-is not run again.
+own, and its output file is compared with up to 2,000 held-out real windows of other stretches of time (the strict
+protocol, docs/protocols.md). Beside every score stand its floor (two halves of the real windows), and its ceilings (the
+ten shots copied, and noise). A finished cell is not run again.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ import time
 from pathlib import Path
 
 import numpy as np
-from few_shot_data import Task, few_shot
 
 from tsprout.data import files
+from tsprout.data.protocols import Split, strict
 from tsprout.metrics.quick import quick_scores
 
 SETS = ("ETTm1", "AirQuality", "ECG200", "SaugeenRiverFlow", "ILI")
 SCORES = ("marginal", "autocorrelation", "correlation", "frechet", "discriminative", "copying", "near_copies")
 
 
-def write_csv(task: Task, path: Path) -> None:
+def write_csv(task: Split, path: Path) -> None:
     """Shots as a long CSV, as a user would have them."""
     start = np.datetime64("2024-01-01T00:00:00")
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["item_id", "timestamp", *task.channels])
-        for i, series in enumerate(task.shots):
+        for i, series in enumerate(task.shots.values):
             for step in range(series.shape[1]):
                 stamp = str(start + np.timedelta64(step, "h")).replace("T", " ")
                 cells = ["" if np.isnan(v) else repr(float(np.float32(v))) for v in series[:, step]]
                 out.writerow([f"window_{i}", stamp, *cells])
 
 
-def run_cell(task: Task, mode: str, seed: int, budget: str, folder: Path) -> dict[str, object]:
+def run_cell(task: Split, mode: str, seed: int, budget: str, folder: Path) -> dict[str, object]:
     """One run of the command line, and the scores of what it wrote."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "shots.csv"
@@ -57,7 +57,7 @@ def run_cell(task: Task, mode: str, seed: int, budget: str, folder: Path) -> dic
         raise SystemExit(f"{task.name} {mode} seed {seed}: exit {done.returncode}\n{done.stderr}")
     summary = json.loads(done.stdout)
     synthetic = files.read(folder / "out" / "synthetic.csv").values
-    scores = quick_scores(task.real, synthetic, shots=task.shots, seed=seed)
+    scores = quick_scores(task.reference.values, synthetic, shots=task.shots.values, seed=seed)
     rows = {row["name"]: row for row in scores.table() if row["name"] in SCORES}
     peak = summary.get("peak_memory_bytes") or resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
@@ -119,7 +119,7 @@ def main() -> None:
     cells = []
     for seed in range(options.seeds):
         for name in options.sets:
-            task = few_shot(name, options.shots, options.length, seed)
+            task = strict(name, shots=options.shots, length=options.length, seed=seed)
             for mode in options.modes:
                 folder = options.out / name / f"{mode}-{seed}"
                 record = folder / "cell.json"

@@ -1,6 +1,6 @@
 """Turn a pre-training state into the bundled checkpoint: averaged weights in 16 bits, facts, model card, golden series.
 
-python scripts/bundle.py --data ../shared/data --state run/ --name small
+python scripts/bundle.py --corpus corpus/ --state run/ --name small
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 from safetensors import safe_open
 
 from tsprout.checkpoint import BUNDLED, Checkpoint, save
-from tsprout.data.corpus import EXCLUDED, HELD_OUT, ROLES, load_domains
-from tsprout.data.episodes import CHANNELS, LENGTHS
+from tsprout.data.catalog.entry import catalogue
+from tsprout.data.corpus.episodes import CHANNELS, LENGTHS, EpisodeStream
+from tsprout.data.corpus.store import Corpus
 from tsprout.model import SMALL, Denoiser
 
 CARD = """# {name}
@@ -59,7 +60,7 @@ Held out of training, for validation: {validation}.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--corpus", required=True, help="what it was trained on")
     parser.add_argument("--state", type=Path, required=True, help="folder with state.safetensors and log.jsonl")
     parser.add_argument("--name", default="small")
     parser.add_argument("--rows", type=int, default=160)
@@ -70,8 +71,11 @@ def main() -> None:
     with safe_open(options.state / "state.safetensors", framework="pt") as file:
         model.load_state_dict({k[4:]: file.get_tensor(k) for k in file.keys() if k.startswith("ema.")})  # noqa: SIM118
         state = json.loads(file.metadata()["state"])
-    entries = {d["name"]: d for d in json.loads((options.data / "manifest.json").read_text())["datasets"]}
-    domains = load_domains(options.data, exclude=HELD_OUT)
+    corpus = Corpus(options.corpus)
+    names = EpisodeStream(corpus).sets
+    licences = {entry.name: entry.licence for entry in corpus.sets}
+    held_out = [entry.name for entry in corpus.sets if entry.held_out]
+    excluded = {entry.name: entry.left_out for entry in catalogue().values() if entry.left_out}
     log = [json.loads(line) for line in (options.state / "log.jsonl").read_text().splitlines()]
     info = {
         "steps": state["step"],
@@ -81,9 +85,9 @@ def main() -> None:
         "licence": "Apache-2.0",
         "held_out_loss": log[-1]["held out"],
         "synthetic_share": 0.3,
-        "sets": {d.name: {"row": d.row, "licence": entries[d.name]["licence"]} for d in domains},
-        "left_out": {k: v for k, v in EXCLUDED.items() if k in entries and entries[k]["role"] in ROLES},
-        "validation": list(HELD_OUT),
+        "sets": {name: {"row": row, "licence": licences[name]} for row, name in enumerate(names)},
+        "left_out": excluded,
+        "validation": held_out,
     }
     folder = BUNDLED / options.name
     save(Checkpoint(model, info), folder, half=True, force=True)
@@ -97,11 +101,11 @@ def main() -> None:
         steps=info["steps"],
         windows=info["windows"],
         held_out=", ".join(f"{k}: {v:.3f}" for k, v in info["held_out_loss"].items()),
-        count=len(domains),
+        count=len(names),
         share=0.3,
-        sets="\n".join(f"| {d.name} | {entries[d.name]['licence']} |" for d in domains),
+        sets="\n".join(f"| {name} | {licences[name]} |" for name in names),
         excluded="\n".join(f"- {k}: {v}" for k, v in info["left_out"].items()),
-        validation=", ".join(HELD_OUT),
+        validation=", ".join(held_out),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     from tsprout.doctor import golden_record

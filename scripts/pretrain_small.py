@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from tsprout.checkpoint import load
+from tsprout.data.corpus.store import Corpus
 from tsprout.model import SMALL
 from tsprout.train.loop import LoopConfig
 from tsprout.train.pretrain import PretrainConfig, pretrain
@@ -20,13 +22,15 @@ from tsprout.train.pretrain import PretrainConfig, pretrain
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data pack")
+    parser.add_argument("--corpus", required=True, help="folder made by tsprout corpus build")
     parser.add_argument("--out", type=Path, required=True, help="folder for state and log")
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--cooldown-from", type=int, default=None, help="step at which the rate begins to fall")
     parser.add_argument("--seconds", type=float, default=None)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
+    parser.add_argument("--start-from", default=None, help="checkpoint to begin with: bundled name or folder")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cooldown = 0.0 if options.cooldown_from is None else 1 - options.cooldown_from / options.steps
@@ -42,7 +46,13 @@ def main() -> None:
     )
     config = PretrainConfig(model=replace(SMALL, rows=160), loop=loop, accumulate=1, validate_every=250)
     pretrain(
-        config, options.data, options.out, seconds=options.seconds, log=lambda line: print(json.dumps(line), flush=True)
+        config,
+        Corpus(options.corpus),
+        options.out,
+        workers=options.workers,
+        seconds=options.seconds,
+        start_from=None if options.start_from is None else load(options.start_from).model,
+        log=lambda line: print(json.dumps(line), flush=True),
     )
 
 

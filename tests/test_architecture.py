@@ -9,8 +9,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "tsprout"
 FLOORS = {
-    7: ("cli", "options", "console", "render", "demo", "__main__"),
-    6: ("job", "overview", "doctor", "accounts", "reservoir", "bench"),
+    7: (
+        "cli",
+        "cli_corpus",
+        "cli_datasets",
+        "options",
+        "console",
+        "render",
+        "render_corpus",
+        "render_datasets",
+        "demo",
+        "__main__",
+    ),
+    6: ("job", "corpora", "overview", "doctor", "accounts", "datasets", "dataset_shots", "reservoir", "bench"),
     5: ("synthesizer", "fitting", "identity"),
     4: ("train",),
     3: ("checkpoint", "report"),

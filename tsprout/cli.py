@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from tsprout import __version__
+from tsprout.cli_corpus import corpus
+from tsprout.cli_datasets import datasets
 from tsprout.console import Console
 from tsprout.errors import InputError
 from tsprout.job import FitOptions, ReaderOptions, SampleOptions
@@ -42,6 +44,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(datasets, name="datasets")
+app.add_typer(corpus, name="corpus")
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="Series: .csv, .parquet, .npz, .npy, .ts or .jsonl.", show_default=False)

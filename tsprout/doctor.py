@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 GOLDEN = "golden.json"
 TOLERANCE = 1e-2
-EXTRAS = {"ts": "aeon", "hub": "huggingface_hub", "polars": "polars"}
+EXTRAS = {
+    "ts": "aeon",
+    "hub": "huggingface_hub",
+    "polars": "polars",
+    "rda": "rdata",
+    "xlsx": "openpyxl",
+    "mujoco": "dm_control",
+}
 
 
 def check(name: str, ok: bool, found: str, fix: str | None = None) -> dict[str, Any]:

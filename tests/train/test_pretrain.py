@@ -1,75 +1,68 @@
-"""Pre-training on a pack of a few kilobytes: drops, resumption, validation, refusals."""
+"""Pre-training on a corpus of a few kilobytes: drops, resumption, validation, refusals."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_corpus import HELD, TRAINED, small_corpus
 from tiny_models import PADDED, TRANSFORMER, same_weights, snapshot, woken
-from tiny_pack import HELD, write_pack
 
-from tsprout.data.episodes import EpisodeStream
+from tsprout.data.corpus.draw import SetReader
+from tsprout.data.corpus.episodes import EpisodeStream, StreamConfig
+from tsprout.data.corpus.store import Corpus
 from tsprout.errors import CheckpointError, InputError
 from tsprout.model import Denoiser
 from tsprout.train import pretrain as module
 from tsprout.train.loop import STATE, LoopConfig
 from tsprout.train.pretrain import PretrainConfig, Validation, batch_loss, config_to_dict, pretrain
 
+STREAM = StreamConfig(
+    cells=128, targets=6, lengths=(8, 16), length_shares=(1, 1), channels=(1, 2), channel_shares=(1, 1)
+)
 CONFIG = PretrainConfig(
-    replace(TRANSFORMER, rows=6),
-    LoopConfig(4, 1e-3, seed=3),
-    cells=128,
-    accumulate=2,
-    bfloat16=False,
-    validate_every=2,
-    hold_out=(HELD,),
+    replace(TRANSFORMER, rows=6), LoopConfig(4, 1e-3, seed=3), STREAM, accumulate=2, bfloat16=False, validate_every=2
 )
 
 
-@pytest.fixture
-def pack(tmp_path: Path) -> Path:
-    return write_pack(tmp_path / "pack")
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return small_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short series, few channels and two batches of validation."""
-    monkeypatch.setattr(
-        module,
-        "EpisodeStream",
-        lambda domains, **rest: EpisodeStream(
-            domains,
-            **(rest | {"lengths": (8, 16), "length_shares": (1, 1), "channels": (1, 2), "channel_shares": (1, 1)}),
-            targets=6,
-        ),
-    )
+    """Two batches of validation."""
     plain = Validation.__init__
-    monkeypatch.setattr(Validation, "__init__", lambda self, folder, names: plain(self, folder, names, batches=2))
+    monkeypatch.setattr(Validation, "__init__", lambda self, corpus, names: plain(self, corpus, names, batches=2))
+
+
+@pytest.fixture
+def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Validation", lambda corpus, names: lambda model: {})
 
 
 def batch() -> module.Batch:
-    return next(
-        EpisodeStream(
-            [],
-            seed=1,
-            synthetic_share=1.0,
-            cells=128,
-            targets=4,
-            lengths=(8,),
-            length_shares=(1,),
-            channels=(2,),
-            channel_shares=(1,),
-        )
+    config = StreamConfig(
+        cells=128,
+        targets=4,
+        synthetic_share=1.0,
+        lengths=(8,),
+        length_shares=(1,),
+        channels=(2,),
+        channel_shares=(1,),
     )
+    return EpisodeStream(None, config, seed=1).batch(0)
 
 
-def test_trains_logs_and_averages(pack: Path, tmp_path: Path) -> None:
+def test_trains_logs_and_averages(corpus: Corpus, tmp_path: Path) -> None:
     lines: list[dict] = []
-    model = pretrain(CONFIG, pack, tmp_path / "out", log=lines.append)
+    model = pretrain(CONFIG, corpus, tmp_path / "out", log=lines.append)
     assert not model.training
     assert not same_weights(model, Denoiser(CONFIG.model, seed=3).state_dict())
     assert [line["step"] for line in lines] == [2, 4]
@@ -80,49 +73,91 @@ def test_trains_logs_and_averages(pack: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / STATE).is_file()
 
 
+@pytest.mark.usefixtures("unvalidated")
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_stopped_and_resumed_is_the_same_as_unbroken(pack: Path, tmp_path: Path, bfloat16: bool) -> None:
-    config = replace(CONFIG, hold_out=(), bfloat16=bfloat16)
-    unbroken = pretrain(config, pack, tmp_path / "one")
-    pretrain(config, pack, tmp_path / "two", seconds=0.0)  # stops after its first step
-    resumed = pretrain(config, pack, tmp_path / "two")
+def test_stopped_and_resumed_is_the_same_as_unbroken(corpus: Corpus, tmp_path: Path, bfloat16: bool) -> None:
+    config = replace(CONFIG, bfloat16=bfloat16)
+    unbroken = pretrain(config, corpus, tmp_path / "one")
+    pretrain(config, corpus, tmp_path / "two", seconds=0.0)  # stops after its first step
+    resumed = pretrain(config, corpus, tmp_path / "two")
     assert same_weights(resumed, snapshot(unbroken))
 
 
-def test_held_out_sets_are_not_trained_on(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained_on: list[str] = []
-    quick = module.EpisodeStream
-
-    def spy(domains, **rest):
-        trained_on.extend(d.name for d in domains)
-        return quick(domains, **rest)
-
-    monkeypatch.setattr(module, "EpisodeStream", spy)
-    monkeypatch.setattr(module, "Validation", lambda folder, names: lambda model: {})
-    pretrain(replace(CONFIG, loop=LoopConfig(1)), pack, tmp_path / "out")
-    assert sorted(trained_on) == ["Many", "Pieces", "UCR_Shapes", "Walk"]
+@pytest.mark.usefixtures("unvalidated")
+def test_workers_change_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    alone = pretrain(CONFIG, corpus, tmp_path / "one")
+    pretrain(CONFIG, corpus, tmp_path / "two", workers=2, seconds=0.0)
+    assert same_weights(pretrain(CONFIG, corpus, tmp_path / "two", workers=1), snapshot(alone))
 
 
-def test_starts_from_weights_that_are_given(pack: Path, tmp_path: Path) -> None:
+def test_held_out_sets_are_validated_on_and_not_trained_on(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, set[str]] = {"training": set(), "validation": set()}
+    now = ["training"]
+    plain, validation = SetReader.draw, Validation.__init__
+
+    def spy(self, *args):
+        drawn[now[0]].add(self.entry.name)
+        return plain(self, *args)
+
+    def validate(self, corpus, names):
+        now[0] = "validation"
+        validation(self, corpus, names)
+        now[0] = "training"
+
+    monkeypatch.setattr(SetReader, "draw", spy)
+    monkeypatch.setattr(Validation, "__init__", validate)
+    stream = replace(STREAM, synthetic_share=0.0, cells=512)
+    pretrain(replace(CONFIG, stream=stream), corpus, tmp_path / "out")
+    assert sorted(drawn["training"]) == TRAINED
+    assert drawn["validation"] == {HELD}
+
+
+def test_without_held_out_sets_there_is_no_validation(tmp_path: Path) -> None:
+    index = small_corpus(tmp_path / "corpus").path + "/corpus.json"
+    Path(index).write_text(Path(index).read_text().replace('"held_out": true', '"held_out": false'))
+    lines: list[dict] = []
+    pretrain(CONFIG, Corpus(tmp_path / "corpus"), tmp_path / "out", log=lines.append)
+    assert [line["held out"] for line in lines] == [{}, {}]
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_what_is_drawn_is_what_the_configuration_says(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[module.Batch] = []
+    plain = module.batch_loss
+
+    def spy(model, batch, *rest, **more):
+        seen.append(batch)
+        return plain(model, batch, *rest, **more)
+
+    monkeypatch.setattr(module, "batch_loss", spy)
+    pretrain(CONFIG, corpus, tmp_path / "out")
+    expected = list(islice(EpisodeStream(corpus, STREAM, seed=CONFIG.loop.seed), 8))
+    assert len(seen) == 8
+    assert all(np.array_equal(a.targets, b.targets) for a, b in zip(seen, expected, strict=True))
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_starts_from_weights_that_are_given(corpus: Corpus, tmp_path: Path) -> None:
     base = woken(CONFIG.model)
     before = snapshot(base)
-    config = replace(CONFIG, loop=LoopConfig(1, learning_rate=0.0, weight_decay=0.0), hold_out=())
-    model = pretrain(config, pack, tmp_path / "out", start_from=base)
+    config = replace(CONFIG, loop=LoopConfig(1, learning_rate=0.0, weight_decay=0.0))
+    model = pretrain(config, corpus, tmp_path / "out", start_from=base)
     assert all(torch.allclose(t, before[n], atol=1e-6) for n, t in model.state_dict().items())
     assert same_weights(base, before)
 
 
-def test_refusals(pack: Path, tmp_path: Path) -> None:
+def test_refusals(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="3 rows for 4 sets"):
-        pretrain(replace(CONFIG, model=TRANSFORMER), pack, tmp_path / "out")
-    with pytest.raises(InputError, match="no manifest"):
-        pretrain(CONFIG, tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(InputError, match="not a pre-training set"):
-        pretrain(replace(CONFIG, hold_out=("Judge",)), pack, tmp_path / "out")
+        pretrain(replace(CONFIG, model=TRANSFORMER), corpus, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / STATE).write_bytes(b"nonsense")
     with pytest.raises(CheckpointError):
-        pretrain(CONFIG, pack, tmp_path / "out")
+        pretrain(CONFIG, corpus, tmp_path / "out")
 
 
 def test_conditions_are_dropped_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,18 +207,18 @@ def test_unobserved_targets_do_not_count() -> None:
     assert torch.equal(*losses)
 
 
-def test_validation_is_fixed_and_leaves_the_model_in_its_mode(pack: Path) -> None:
-    validation = Validation(pack, (HELD,))
+def test_validation_is_fixed_and_leaves_the_model_in_its_mode(corpus: Corpus) -> None:
+    validation = Validation(corpus, (HELD,))
     model = woken(CONFIG.model).train()
     first = validation(model)
     assert model.training
     assert first == validation(model)
     assert first["mean"] == pytest.approx(np.mean([v for k, v in first.items() if k != "mean"]))
-    assert Validation(pack, (HELD,))(model) == first
+    assert Validation(corpus, (HELD,))(model) == first
 
 
 def test_the_configuration_is_json_able() -> None:
     facts = json.loads(json.dumps(config_to_dict(CONFIG)))
     assert facts["model"]["rows"] == 6
     assert facts["loop"]["steps"] == 4
-    assert facts["hold_out"] == [HELD]
+    assert facts["stream"]["lengths"] == [8, 16]

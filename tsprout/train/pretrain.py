@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tsprout.data.corpus import HELD_OUT, load_domains
-from tsprout.data.episodes import Batch, EpisodeStream
+from tsprout.data.corpus.episodes import Batch, EpisodeStream, StreamConfig
+from tsprout.data.corpus.store import Corpus
 from tsprout.errors import InputError
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.train.loop import STATE, Loop, LoopConfig
@@ -27,21 +27,19 @@ from tsprout.train.loop import STATE, Loop, LoopConfig
 class PretrainConfig:
     """What to pre-train, on what, and how.
 
-    ``drop_prompt`` and ``drop_token``: probabilities per episode. ``cells``: time steps of targets a batch.
+    ``stream``: what is drawn from the corpus. ``drop_prompt`` and ``drop_token``: probabilities per episode.
     ``accumulate``: batches (each of one channel count and length) a step. ``bfloat16``: mixed precision.
-    ``validate_every``: steps.
+    ``validate_every``: steps; on the sets that the corpus holds out, if it has any.
     """
 
     model: ModelConfig
     loop: LoopConfig
-    synthetic_share: float = 0.3
-    cells: int = 8192
+    stream: StreamConfig = field(default_factory=StreamConfig)
     accumulate: int = 2
     drop_prompt: float = 0.1
     drop_token: float = 0.5
     bfloat16: bool = True
     validate_every: int = 500
-    hold_out: tuple[str, ...] = HELD_OUT
 
 
 def batch_loss(
@@ -80,20 +78,16 @@ class Validation:
 
     LEVELS = (0.05, 0.2, 0.6, 2.0, 8.0, 30.0)
 
-    def __init__(self, folder: Path, names: tuple[str, ...], *, batches: int = 24, seed: int = 1234) -> None:
-        domains = load_domains(folder, only=names)
-        lengths, shares = (24, 64), (0.8, 0.2)
-        counts, count_shares = (1, 2, 5), (0.6, 0.15, 0.25)
-        stream = EpisodeStream(
-            domains,
-            seed=seed,
+    def __init__(self, corpus: Corpus, names: Sequence[str], *, batches: int = 24, seed: int = 1234) -> None:
+        config = StreamConfig(
             cells=4096,
             synthetic_share=0.0,
-            lengths=lengths,
-            length_shares=shares,
-            channels=counts,
-            channel_shares=count_shares,
+            lengths=(24, 64),
+            length_shares=(0.8, 0.2),
+            channels=(1, 2, 5),
+            channel_shares=(0.6, 0.15, 0.25),
         )
+        stream = EpisodeStream(corpus, config, seed=seed, only=names)
         self.batches = [next(stream) for _ in range(batches)]
 
     @torch.no_grad()
@@ -115,9 +109,10 @@ class Validation:
 
 def pretrain(
     config: PretrainConfig,
-    data: Path,
+    corpus: Corpus,
     out: Path,
     *,
+    workers: int = 0,
     seconds: float | None = None,
     start_from: Denoiser | None = None,
     log: Callable[[dict[str, Any]], None] | None = None,
@@ -126,25 +121,26 @@ def pretrain(
 
     Args:
         config: what and how.
-        data: folder of the data pack.
+        corpus: built by ``tsprout corpus build``.
         out: folder for ``state.safetensors`` (resumed from if present) and ``log.jsonl``.
+        workers: processes that draw batches ahead; the batches are the same.
         seconds: stop after this much wall time, to be resumed later.
         start_from: weights to begin with.
         log: called with every line of the log.
 
     Raises:
-        InputError: the data pack or a set named in ``config.hold_out`` is missing, or there are more sets than tokens.
+        InputError: there are more sets than token rows.
         CheckpointError: ``out`` holds a state that does not fit ``config``.
         TrainingError: the loss stopped being finite.
     """
-    domains = load_domains(data, exclude=config.hold_out)
-    if config.model.rows and config.model.rows < len(domains):
-        raise InputError(f"the token table has {config.model.rows} rows for {len(domains)} sets")
+    stream = EpisodeStream(corpus, config.stream, seed=config.loop.seed, workers=workers)
+    if config.model.rows and config.model.rows < len(stream.sets):
+        raise InputError(f"the token table has {config.model.rows} rows for {len(stream.sets)} sets")
     model = Denoiser(config.model, seed=config.loop.seed)
     if start_from is not None:
         model.load_state_dict(start_from.state_dict())
-    stream = EpisodeStream(domains, seed=config.loop.seed, cells=config.cells, synthetic_share=config.synthetic_share)
-    validation = Validation(data, config.hold_out) if config.hold_out else None
+    held_out = [entry.name for entry in corpus.sets if entry.held_out]
+    validation = Validation(corpus, held_out) if held_out else None
 
     def loss(generator: torch.Generator) -> Tensor:
         total = torch.zeros((), device=model.device)

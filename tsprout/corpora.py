@@ -1,0 +1,104 @@
+"""Jobs on pre-training corpora: build one from the data sets that are here, and say what is in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsprout.errors import InputError
+from tsprout.staging import check_folder, check_space, staged_folder
+
+if TYPE_CHECKING:
+    from tsprout.data.corpus.store import Corpus
+
+OURS = ("corpus.json", "pieces.parquet", "shard-*.arrow")
+Progress = Callable[[str, int, int], None]
+
+
+def build(
+    out: Path,
+    *,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    files: Sequence[Path] = (),
+    any_licence: bool = False,
+    force: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Build a corpus in the folder ``out``; the account says what is in it, what is left out, and why.
+
+    Raises:
+        InputError: see :func:`tsprout.data.corpus.build.plan` and :func:`~tsprout.data.corpus.build.build`; or the
+            output cannot be made.
+    """
+    from tsprout.data.corpus import build as builder
+    from tsprout.data.corpus.store import Corpus
+
+    check_folder(out, OURS, force=force)
+    chosen = builder.plan(only=only, exclude=exclude, files=files, any_licence=any_licence)
+    check_space(out, 4 * sum(_cells(entry.size) for entry in chosen.entries))
+    with staged_folder(out, OURS, force=force) as stage:
+        builder.build(chosen, stage, seed=seed, progress=progress)
+    left = {"left_out": chosen.left_out, "absent": chosen.absent}
+    return {"command": "corpus build"} | describe(Corpus(out)) | left
+
+
+def _cells(size: Any) -> int:
+    """Fewest cells that a set of this size can have here: of one split of the pack's, say, 0 where not known."""
+    return (size.steps or 0) * size.channels
+
+
+def info(path: str, *, temperature: float = 5.0) -> dict[str, Any]:
+    """What is in a corpus, and how often each set is drawn at a temperature.
+
+    Raises:
+        InputError: there is no corpus at ``path`` (folder or URL), or ``temperature`` is not above zero.
+    """
+    from tsprout.data.corpus.store import Corpus
+
+    if not temperature > 0:
+        raise InputError(f"a temperature of {temperature:g} makes no sense", fix="Give one above 0; the default is 5.")
+    return {"command": "corpus info"} | describe(Corpus(path), temperature)
+
+
+def describe(corpus: Corpus, temperature: float = 5.0) -> dict[str, Any]:
+    """Sets and domains with sizes and shares of the draws; ``share`` is of univariate series of 24 steps."""
+    import numpy as np
+
+    from tsprout.data.corpus.draw import SetReader
+    from tsprout.data.corpus.episodes import cumulative_odds
+
+    readers = [SetReader(corpus, entry.name) for entry in corpus.sets if not entry.held_out]
+    odds = cumulative_odds(readers, 1, 24, temperature) if readers else None
+    shares = {} if odds is None else dict(zip([r.entry.name for r in readers], np.diff(odds, prepend=0), strict=True))
+    sets: list[dict[str, Any]] = [
+        {
+            "name": entry.name,
+            "domain": entry.domain,
+            "kind": "instances" if entry.instances else "recordings",
+            "series": entry.pieces,
+            "channels": entry.channels,
+            "values": entry.values,
+            "held_out": entry.held_out,
+            "licence": entry.licence,
+            "share": float(shares.get(entry.name, 0.0)),
+        }
+        for entry in corpus.sets
+    ]
+    domains: dict[str, dict[str, Any]] = {}
+    for found in sets:
+        domain = domains.setdefault(found["domain"], {"sets": 0, "values": 0, "share": 0.0})
+        domain["sets"] += 1
+        domain["values"] += found["values"]
+        domain["share"] += found["share"]
+    return {
+        "corpus": corpus.path,
+        "sets": sets,
+        "domains": dict(sorted(domains.items())),
+        "values": corpus.values,
+        "bytes": int(corpus.shard_bytes.sum()),
+        "shards": len(corpus.shards),
+        "temperature": temperature,
+    }
