@@ -20,7 +20,7 @@ def main() -> None:
             print(f"{entry.name}: not here, recognised by name only")
             continue
         real = load_set(entry.name)
-        prints[entry.name] = fingerprint(real.recordings or real.instances()[0])
+        prints[entry.name] = fingerprint(real.recordings or list(real.instances()[0]))
         print(f"{entry.name}: {len(prints[entry.name]):,} hashes")
     np.savez_compressed(FINGERPRINTS, **prints)
 

@@ -213,3 +213,15 @@ def test_a_temperature_that_makes_no_sense(run: Run) -> None:
     for temperature in ("0", "-3", "nan"):
         code, _, err = run("info", "made", "--temperature", temperature)
         assert code == 2 and "makes no sense" in err
+
+
+def test_own_files_alone_are_read_as_asked(run: Run, tmp_path: Path) -> None:
+    array = np.random.default_rng(0).standard_normal((6, 30, 2)).astype(np.float32)
+    np.save(tmp_path / "mine.npy", array)
+    code, _, err = run("build", "-o", "made", "--only-added", "--add", tmp_path / "mine.npy")
+    assert code == 2 and "Pass axes" in err
+    code, _, err = run("build", "-o", "made", "--only-added", "--add", tmp_path / "mine.npy", "--axes", "nlc")
+    assert code == 0, err
+    corpus = Corpus("made")
+    assert [(e.name, e.pieces, e.channels) for e in corpus.sets] == [("mine", 6, 2)]
+    assert run("build", "-o", "none", "--only-added")[0] == 2

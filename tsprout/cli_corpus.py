@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tsprout.console import Console
+from tsprout.job import ReaderOptions
 from tsprout.options import Force, Seed, verb
 
 corpus = typer.Typer(help="Build a pre-training corpus of many data sets, and look into one.", no_args_is_help=True)
@@ -23,12 +24,14 @@ def build(
     add: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Series of your own, as a set; give it again for more.")
     ] = None,
+    only_added: Annotated[bool, typer.Option("--only-added", help="Only the files of --add.")] = False,
     any_licence: Annotated[
         bool, typer.Option("--any-licence", help="Also sets whose licence kept them out of the bundled model.")
     ] = False,
     seed: Seed = 0,
     force: Force = False,
     *,
+    reader: ReaderOptions,
     console: Console,
 ) -> Mapping[str, Any]:
     """Build a corpus of the data sets that are here, and of files of your own."""
@@ -40,6 +43,8 @@ def build(
             only=only or (),
             exclude=exclude or (),
             files=add or (),
+            files_only=only_added,
+            reader=reader,
             any_licence=any_licence,
             force=force,
             seed=seed,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.errors import InputError
+from tsprout.job import ReaderOptions
 from tsprout.staging import check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def build(
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
     files: Sequence[Path] = (),
+    files_only: bool = False,
+    reader: ReaderOptions | None = None,
     any_licence: bool = False,
     force: bool = False,
     seed: int = 0,
@@ -35,12 +38,14 @@ def build(
     """
     from tsprout.data.corpus import build as builder
     from tsprout.data.corpus.store import Corpus
+    from tsprout.data.files import read
 
+    options = reader or ReaderOptions()
     check_folder(out, OURS, force=force)
-    chosen = builder.plan(only=only, exclude=exclude, files=files, any_licence=any_licence)
+    chosen = builder.plan(only=only, exclude=exclude, files=files, files_only=files_only, any_licence=any_licence)
     check_space(out, 4 * sum(_cells(entry.size) for entry in chosen.entries))
     with staged_folder(out, OURS, force=force) as stage:
-        builder.build(chosen, stage, seed=seed, progress=progress)
+        builder.build(chosen, stage, seed=seed, read=lambda path: read(path, **options.to_dict()), progress=progress)
     left = {"left_out": chosen.left_out, "absent": chosen.absent}
     return {"command": "corpus build"} | describe(Corpus(out)) | left
 

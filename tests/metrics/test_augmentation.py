@@ -72,6 +72,8 @@ def test_without_unseen_series_or_labels_there_is_no_answer():
         assert found.repeats == found.n_added == 0
         assert np.isnan(found.forecasting.ratio)
         assert not found.forecasting.helps
+    nothing = augmentation(SHOTS, GOOD, SHOTS, labels=(SHOT_KINDS, GOOD_KINDS, SHOT_KINDS))
+    assert np.isnan(nothing.classification.ratio)
     assert np.isnan(augmentation(REAL, GOOD, SHOTS, repeats=1).classification.ratio)
 
 

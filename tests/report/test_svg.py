@@ -48,7 +48,7 @@ def test_tick_labels_say_what_was_taken_out():
 
 def test_paths_lift_the_pen_at_gaps():
     nan = float("nan")
-    assert svg.coordinates(np.array([0, 1, 2, 3.0]), np.array([0, 1.5, nan, -2])) == "M0 0l1 1.5M3-2h0"
+    assert svg.coordinates(np.array([0, 1, 2, 3.0]), np.array([0, 1.5, nan, -2])) == "M0 0l1 1.5M2-2h2"
     assert svg.coordinates(np.array([nan]), np.array([0.0])) == ""
 
 
@@ -125,3 +125,13 @@ def test_histograms_have_area_one():
     edges = curves.bins((-1.0, 1.0), pool, pool[:100])
     assert len(edges) == 21
     assert np.sum(curves.histogram(pool, edges) * np.diff(edges)) == pytest.approx(1)
+
+
+def test_words_in_a_drawing_are_text():
+    panel = svg.Panel(0, 0, 100, 50, (0, 1), (0, 1))
+    panel.text(1, 2, '<b> & "c"')
+    panel.note("<i>")
+    drawn = svg.drawing(100, 50, '<u> "d" \u202e', panel.draw())
+    assert "&lt;b&gt; &amp;" in drawn
+    assert 'aria-label="&lt;u&gt; &quot;d&quot;"' in drawn
+    assert not [each for each in ("<b>", "<i>", "<u>", "\u202e") if each in drawn]

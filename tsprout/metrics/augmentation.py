@@ -133,7 +133,7 @@ def augmentation(
     draws = [_draw(n, len(made), added, tested, np.random.default_rng([seed, 17, turn])) for turn in range(repeats)]
     forecasts = _gain(series, draws, lambda train, test, turn: error(train, test, seed=seed + turn), 0.0)
     answers = _gain([], [], _class_error, 0.0)
-    if len(known) > 1:
+    if repeats and len(known) > 1:
         rows = [features(part, reference) for part in (held_out[fresh], made, shown)]
         marked = [np.column_stack([part, names]) for part, names in zip(rows, codes, strict=True)]
         answers = _gain(marked, draws, _class_error, 1 / max(tested, 1))

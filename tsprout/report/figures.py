@@ -92,7 +92,7 @@ def spectrum(real: np.ndarray, synthetic: np.ndarray, label: str) -> str:
             found.append((kind, Curve(*(np.log10(row) for row in (curve.at, curve.middle, curve.low, curve.high)))))
     known = [curve for _, curve in found if curve.known]
     if not known:
-        panel = _panel(170.0, (-1.0, 0.0), (0.0, 1.0))
+        panel = Panel(8, 10, WIDTH - 17, 170 - 10 - _BELOW, (-1.0, 0.0), (0.0, 1.0))
         panel.note(_STILL, centred=True)
         panel.x_axis([], [], "period, time steps")
         return drawing(WIDTH, 170, label, panel.draw())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 
 from tsprout.metrics.correlation import correlations
 from tsprout.metrics.reference import Reference
-from tsprout.report.svg import clean, drawing, room_for, shorten, spread
+from tsprout.report.svg import drawing, room_for, shorten, spread
 
 MOST = 32  # channels of a matrix
 _NAMED = 12  # channels up to which the rows carry names
@@ -36,7 +38,7 @@ def heat(matrix: np.ndarray, names: tuple[str, ...], label: str) -> str:
             continue
         at = (i + 0.5) * cell
         words = _row(i, name) if named else str(i + 1)
-        parts.append(f'<text x="{left - 5:.1f}" y="{at + 8:.1f}" text-anchor="end">{_escaped(words)}</text>')
+        parts.append(f'<text x="{left - 5:.1f}" y="{at + 8:.1f}" text-anchor="end">{escape(words)}</text>')
         parts.append(f'<text x="{left + at:.1f}" y="{_SIZE + 17:.1f}" text-anchor="middle">{i + 1}</text>')
     return drawing(left + _SIZE + 6, _SIZE + 22, label, *parts)
 
@@ -54,10 +56,6 @@ def key() -> str:
 
 def _row(i: int, name: str) -> str:
     return f"{shorten(name, 9)} {i + 1}"
-
-
-def _escaped(words: str) -> str:
-    return clean(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cells(matrix: np.ndarray, left: float, cell: float, top: float = 4.0) -> str:

@@ -13,7 +13,7 @@ from tsprout.metrics.base import HIGHER, ONE
 from tsprout.metrics.scores import Interval, Score
 from tsprout.report.svg import clean, number, tick_labels, ticks
 
-_FAR = 2.5  # times the end of value and floor; a ceiling beyond it is drawn at the edge
+_FAR = 1.5  # times the width of what value and floor need; a ceiling further out is drawn at the edge
 _WILD = 10.0  # a ratio beyond it does not stretch the scale
 _LEFT, _RIGHT = 2.0, 97.0  # per cent
 _TRACK = 17.0  # pixels from above

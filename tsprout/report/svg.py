@@ -130,7 +130,7 @@ def thin(xs: np.ndarray, ys: np.ndarray, most: int = _MOST_POINTS) -> tuple[np.n
 
 
 def coordinates(px: np.ndarray, py: np.ndarray) -> str:
-    """Path data through the points; a gap lifts the pen, and a point between two gaps becomes a dot."""
+    """Path data through the points; a gap lifts the pen, and a point between two gaps becomes a dash."""
     known = np.isfinite(px) & np.isfinite(py)
     xs = np.round(np.where(known, px, 0) * 10).astype(np.int64).tolist()
     ys = np.round(np.where(known, py, 0) * 10).astype(np.int64).tolist()
@@ -143,7 +143,8 @@ def coordinates(px: np.ndarray, py: np.ndarray) -> str:
         elif drawing:
             words.append(f"l{_tenth(x - xs[i - 1])} {_tenth(y - ys[i - 1])}")
         else:
-            words.append(f"M{_tenth(x)} {_tenth(y)}" + ("" if flags[i + 1] else "h0"))
+            alone = not flags[i + 1]
+            words.append(f"M{_tenth(x - 10)} {_tenth(y)}h2" if alone else f"M{_tenth(x)} {_tenth(y)}")
             drawing = True
     return "".join(words).replace(" -", "-")
 

@@ -242,7 +242,7 @@ def test_own_files_that_cannot_be_taken(data: Path, tmp_path: Path) -> None:
     for number, (path, words) in enumerate(
         [
             (short, r"short.csv: no series has 16 steps"),
-            (taken, r"two sets are called 'Walk'"),
+            (taken, r"a set is called 'Walk' already"),
             (tmp_path / "no.csv", "no.csv"),
         ]
     ):
@@ -343,3 +343,24 @@ def test_taming() -> None:
         assert (np.diff(out[row][np.argsort(values[row])]) >= 0).all()
     values[0, 6:8] = np.inf, -np.inf
     assert np.isnan(tame(values)[0, 5:8]).all()
+
+
+def test_a_set_of_short_recordings_is_said_and_no_corpus_of_nothing_is_made(data: Path, tmp_path: Path) -> None:
+    short = np.concatenate([noisy_walk(10, 1, seed=i)[0] for i in range(5)]).astype(np.float32)
+    (data / "extra").mkdir(exist_ok=True)
+    np.savez(data / "extra" / "Tiny.npz", flat=short, lengths=np.full(5, 10))
+    facts = 'kind = "collection"\nseries = 5\nsteps = 50\nchannels = 1\nlicence = "x"\ncitation = "x"'
+    with open(data / "catalogue.toml", "a", encoding="utf-8") as file:
+        file.write(f'\n[Tiny]\nrole = "extra"\ndomain = "web"\n{facts}\n')
+    known = catalogue(data)
+    for only, names in ((["Tiny", "Walk"], ["Walk"]), (["Tiny"], None)):
+        folder = tmp_path / "-".join(only)
+        folder.mkdir()
+        chosen = plan(only=only, folders=(data,), known=known)
+        if names is None:
+            with pytest.raises(InputError, match="nothing to store"):
+                build(chosen, folder, folders=(data,), known=known)
+            assert not (folder / "corpus.json").exists()
+        else:
+            assert [e.name for e in build(chosen, folder, folders=(data,), known=known)] == names
+            assert chosen.left_out == {"Tiny": "no recording has 16 steps"}

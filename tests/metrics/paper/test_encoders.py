@@ -142,6 +142,24 @@ def test_what_lies_in_a_gap_does_not_matter_and_a_gap_is_no_zero() -> None:
     assert np.isfinite(TS2Vec.fit(holes, iterations=3).embed(holes)).all()
 
 
+def test_long_series_are_seen_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsprout.metrics.paper.ts2vec.LONGEST", 8)
+    monkeypatch.setattr("tsprout.metrics.paper.ts2vec.hierarchical_loss", check := Checked())
+    assert TS2Vec.fit(series(20, length=30), iterations=8).embed(series(3, length=30)).shape == (1, 3, OUTPUTS)
+    assert max(check.steps) <= 8
+
+
+class Checked:
+    """The loss, which remembers how many steps it saw."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        self.steps.append(first.shape[2])
+        return hierarchical_loss(first, second)
+
+
 def test_embedding_does_not_depend_on_how_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = TS2Vec.fit(series(20), encoders=2, iterations=2)
     whole = encoder.embed(series(30))

@@ -36,6 +36,7 @@ def test_discriminative_paper_knows_the_ends_of_its_scale() -> None:
     assert same.values.shape == (4,)
     assert same.mean == pytest.approx(same.values.mean())
     assert len(set(same.values)) > 1
+    assert (discriminative_paper(REAL, OTHER, repeats=12, iterations=3).values >= 0).all()  # never signed
 
 
 @pytest.mark.parametrize("damage", [lambda x: 3 * x, lambda x: x[..., ::-1] ** 3], ids=["scaled", "reversed"])

@@ -15,6 +15,7 @@ from tsprout.data.corpus import guard
 from tsprout.data.corpus.store import StoredSet
 from tsprout.data.corpus.writer import CorpusWriter
 from tsprout.errors import InputError
+from tsprout.series import SeriesSet
 
 SHORTEST = 16
 OWN = "own"
@@ -35,6 +36,7 @@ def plan(
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
     files: Sequence[Path] = (),
+    files_only: bool = False,
     any_licence: bool = False,
     folders: tuple[Path, ...] | None = None,
     known: Catalogue | None = None,
@@ -44,6 +46,7 @@ def plan(
     Args:
         only, exclude: names.
         files: series of the user's own, in any format that tsprout reads; each a set named like its file.
+        files_only: none of the catalogue's.
         any_licence: also those that the bundled corpus leaves out for their licence (never near copies of evaluation
             sets).
         folders, known: data folders and catalogue, if not the usual ones.
@@ -57,7 +60,8 @@ def plan(
     out = Plan(files=[Path(f) for f in files])
     without = {entries[name].name for name in exclude}
     named = {entries[name].name: entries[name] for name in only}
-    for entry in list(named.values()) or [e for e in entries.values() if e.role != "eval"]:
+    every = [] if files_only else [e for e in entries.values() if e.role != "eval"]
+    for entry in list(named.values()) or every:
         reason = _barred(entry, any_licence)
         if entry.name in without:
             reason = "excluded by the caller"
@@ -70,14 +74,19 @@ def plan(
         else:
             out.entries.append(entry)
     if only and out.absent:
-        names = " ".join(out.absent)
-        raise InputError(f"not here: {', '.join(out.absent)}", fix=f"tsprout datasets pull {names} fetches it.")
+        wanted = " ".join(out.absent)
+        raise InputError(f"not here: {', '.join(out.absent)}", fix=f"tsprout datasets pull {wanted} fetches it.")
     if not out.entries and not out.files:
         raise InputError(
             "there is no data set to build a corpus of",
             where=", ".join(map(str, places)),
             fix="Fetch some with tsprout datasets pull --role pretrain, or give files of your own.",
         )
+    names = [path.stem for path in out.files]
+    taken = {e.name.lower() for e in out.entries} | {e.name.lower() for e in entries.of_role("eval")}
+    for path in out.files:
+        if names.count(path.stem) > 1 or path.stem.lower() in taken:
+            raise InputError(f"a set is called {path.stem!r} already", where=str(path), fix="Rename the file.")
     out.entries.sort(key=lambda e: e.name)
     return out
 
@@ -97,6 +106,7 @@ def build(
     seed: int = 0,
     folders: tuple[Path, ...] | None = None,
     known: Catalogue | None = None,
+    read: Callable[[Path], SeriesSet] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[StoredSet]:
     """Write the corpus of a plan into an existing, empty folder.
@@ -105,6 +115,8 @@ def build(
         chosen: of :func:`plan`.
         folder: for :class:`~tsprout.data.corpus.store.Corpus`.
         seed: of the order in which the series of a set are stored.
+        folders, known: data folders and catalogue, if not the usual ones.
+        read: reads a file of the user's; :func:`tsprout.data.files.read` by default.
         progress: called with ``("build", sets done, sets)``.
 
     Raises:
@@ -120,13 +132,15 @@ def build(
             pieces, labels = _shuffled(*_of(real), np.random.default_rng([seed, number]))
             _refuse_copies(entry.name, real.recordings or pieces, real.digest, entries)
             facts = {"licence": entry.licence, "held_out": entry.held_out, "digest": real.digest}
-            if pieces:
+            if not pieces:
+                chosen.left_out[entry.name] = f"no recording has {SHORTEST} steps"
+            else:
                 tamed = (tame(piece) for piece in pieces) if real.recordings else iter(pieces)
                 instances = not real.recordings
                 writer.add(entry.name, tamed, domain=entry.domain, instances=instances, labels=labels, **facts)
             _tell(progress, number + 1, total)
         for number, path in enumerate(chosen.files, len(chosen.entries)):
-            series = files.read(path)
+            series = (files.read if read is None else read)(path)
             own = [v[:, :n] for v, n in zip(series.values, series.lengths, strict=True) if n >= SHORTEST]
             _refuse_copies(str(path), own, "", entries)
             equal = len({piece.shape[1] for piece in own}) == 1 and len(own) > 1
@@ -136,6 +150,8 @@ def build(
             pieces = own if equal else [tame(piece) for piece in own]
             writer.add(path.stem, pieces, domain=OWN, instances=equal, source=path.name)
             _tell(progress, number + 1, total)
+        if not writer.sets:
+            raise InputError(f"there is nothing to store: no recording has {SHORTEST} steps", fix="Name other sets.")
     return writer.sets
 
 

@@ -36,7 +36,7 @@ class SetReader:
         place = self.pieces.place
         self._borders = np.concatenate([[0], np.flatnonzero(np.diff(place)) + 1, [len(place)]])
         labels = self.pieces.labels
-        self._classes = [np.flatnonzero(labels == y) for y in np.unique(labels[labels >= 0])]
+        self._classes = np.unique(labels[labels >= 0])
 
     def draw(self, rng: np.random.Generator, channels: int, length: int, shots: int, targets: int) -> Drawn | None:
         """``shots`` or fewer, and ``targets`` others (some twice where the set has too few), in a random channel order.
@@ -127,9 +127,8 @@ class SetReader:
         rows = self._rows(rng, length)
         if len(rows) < _CLASS:
             rows = self.pieces.by_length[: self.pieces.at_least(length)]
-        if self._classes and rng.random() < 0.3:
-            same = self._classes[int(rng.integers(len(self._classes)))]
-            same = same[self.pieces.steps[same] >= length]
+        if len(self._classes) and rng.random() < 0.3:
+            same = rows[self.pieces.labels[rows] == rng.choice(self._classes)]
             rows = same if len(same) >= _CLASS else rows
         if len(rows) < 2:
             return None

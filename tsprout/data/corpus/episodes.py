@@ -137,9 +137,9 @@ class EpisodeStream:
         self._drawn: Iterator[Batch] | None = None
 
     def _names(self, corpus: Corpus) -> list[str]:
+        for name in (*(self.only or ()), *self.exclude):
+            corpus.pieces(name)
         if self.only is not None:
-            for name in self.only:
-                corpus.pieces(name)
             return sorted(set(self.only) - set(self.exclude))
         return sorted(e.name for e in corpus.sets if not e.held_out and e.name not in self.exclude)
 

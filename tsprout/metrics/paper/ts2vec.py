@@ -28,6 +28,7 @@ from tsprout.metrics.paper.repeats import Batches, Progress, generators
 WIDTH, OUTPUTS, DEPTH = 64, 320, 10
 BATCH, RATE, DECAY = 8, 1e-3, 0.01
 SMALL, FEW_STEPS, MANY_STEPS = 100_000, 200, 600  # values up to which the first number of steps is enough
+LONGEST = 256  # steps of a series that a batch looks at; the loss needs the square of it
 _TAPS = 3
 _START, _ORDER, _MASK, _CROP = 121, 122, 123, 124
 _CELLS = 1 << 21  # values of the widest layer at a time when embedding
@@ -144,7 +145,8 @@ class TS2Vec:
         """Train on ``values`` (n, C, L), NaN where nothing was observed: such steps are masked.
 
         AdamW at 1e-3 with batches of eight; 200 steps if there are at most 100,000 values, else 600. The weights kept
-        are the mean over all steps (stochastic weight averaging).
+        are the mean over all steps (stochastic weight averaging). Of longer series each batch takes a random stretch of
+        256 steps.
 
         Args:
             values: ``(n, C, L)``, scaled.
@@ -169,8 +171,10 @@ class TS2Vec:
             if progress is not None and step % 50 == 0:
                 progress("encoder", step, total)
             chosen = torch.from_numpy(batches.draw())
+            begun = int(crops.integers(max(length - LONGEST, 0) + 1))
+            x, kept = (tensor[chosen, begun : begun + LONGEST] for tensor in (data, seen))
             optimiser.zero_grad()
-            contrast(network, data[chosen], seen[chosen], crop(length, crops), masks).sum().backward()
+            contrast(network, x, kept, crop(x.shape[2], crops), masks).sum().backward()
             optimiser.step()
             with torch.no_grad():
                 torch._foreach_lerp_(averages, parameters, 1 / (step + 1))
