@@ -15,6 +15,7 @@ from fake_sprout import FakeSprout
 
 from tsprout import cli, job, options, render
 from tsprout.console import Console
+from tsprout.metrics import Scores
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -46,9 +47,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither scores nor picture, which take a second: for tests of other things."""
-    monkeypatch.setattr(job, "score", lambda *args, **options: {"summary": "", "notes": [], "scores": {}})
+    """Neither scores, picture nor report, which take seconds: for tests of other things."""
+    none = Scores((), 0, 0, 0, 0, 0, held_out=False, few=True, seed=0, notes=("none",))
+    monkeypatch.setattr(job, "score", lambda *args, **options: none)
     monkeypatch.setattr(job, "picture", lambda real, synthetic, path: path.touch())
+    monkeypatch.setattr(job, "page", lambda real, synthetic, scores, path, **options: path.touch())
 
 
 def long_csv(path: Path, n_series: int = 6, length: int = 12) -> Path:
@@ -74,12 +77,13 @@ def everything_in(folder: str | Path = ".") -> list[str]:
 def test_run_does_the_whole_job(run: Run, source: Path) -> None:
     code, out, err = run("run", source, "-n", 30, "-o", "out", "--seed", 3)
     assert code == 0, err
-    assert everything_in("out") == ["real_vs_synthetic.png", "summary.json", "synthetic.csv"]
+    assert everything_in("out") == ["real_vs_synthetic.png", "report.html", "summary.json", "synthetic.csv"]
     assert everything_in() == ["out"]
     lines = Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "id,date,load,count"
     assert len(lines) == 1 + 30 * 12
     assert Path("out/real_vs_synthetic.png").read_bytes().startswith(b"\x89PNG")
+    assert "real.csv" in Path("out/report.html").read_text(encoding="utf-8")
     for words in (
         "6 series, 2 channels, 12 steps",
         "kept mode prompt",
@@ -105,7 +109,7 @@ def test_the_summary_accounts_for_everything(run: Run, source: Path) -> None:
     assert all(entry["transform"] and entry["reason"] for entry in described["channels"])
     assert summary["fit"]["reason"] == "Nothing was trained."
     assert summary["sampling"] == {"n": 5, "length": None, "steps": 4, "solver": None, "seed": 3, "scored": 5}
-    assert set(summary["seconds"]) == {"read", "load", "fit", "sample", "score", "picture", "total"}
+    assert set(summary["seconds"]) == {"read", "load", "fit", "sample", "score", "report", "total"}
     assert summary["peak_memory_bytes"] > 10**7
     for score in summary["scores"]["scores"].values():
         assert {"value", "floor", "shots_copied", "noise", "verdict"} <= set(score)

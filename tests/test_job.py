@@ -116,5 +116,5 @@ def test_a_set_that_cannot_be_scored_is_no_failure(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(tsprout.metrics, "quick_scores", refuse)
     scores = job.score(numbered(0, 3), numbered(0, 3), seed=0)
-    assert scores["summary"] == "There are no scores: too short to score"
-    assert scores["scores"] == {}
+    assert scores.summary() == "There are no scores: too short to score"
+    assert len(scores) == 0

@@ -1,6 +1,6 @@
 """tsprout: a handful of time series in, thousands of realistic synthetic ones out.
 
-The four names below are the whole front door. They are looked up when first used, so that ``import tsprout`` costs
+The names below are the whole front door. They are looked up when first used, so that ``import tsprout`` costs
 nothing and the heavy libraries (torch, pandas, pyarrow, matplotlib) load only once they are needed.
 
 >>> from tsprout import Sprout
@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsprout.data.files import read, write
+    from tsprout.evaluation import Report, evaluate
     from tsprout.series import SeriesSet
     from tsprout.synthesizer import Sprout
 
 __version__ = "0.1.0"
-__all__ = ["Sprout", "SeriesSet", "read", "write", "__version__"]
+__all__ = ["Sprout", "SeriesSet", "Report", "evaluate", "read", "write", "__version__"]
 
 _HOME = {
     "Sprout": "tsprout.synthesizer",
     "SeriesSet": "tsprout.series",
+    "Report": "tsprout.evaluation",
+    "evaluate": "tsprout.evaluation",
     "read": "tsprout.data.files",
     "write": "tsprout.data.files",
 }

@@ -171,6 +171,49 @@ def sample(
 
 @app.command()
 @verb
+def evaluate(
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="Real series.", show_default=False)],
+    synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Synthetic series.", show_default=False)],
+    shots: Annotated[Path | None, typer.Option(metavar="FILE", help="The series the generator was shown.")] = None,
+    held_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Real series it was not shown.")] = None,
+    suite: Annotated[str, typer.Option(help="quick (seconds), full (a minute) or paper (minutes).")] = "quick",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as a page.")] = None,
+    fail_under: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="Leave with 1 if the score is below.")
+    ] = None,
+    fail_over: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="Leave with 1 if the score is above.")
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+    *,
+    reader: ReaderOptions,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Score synthetic series against real ones, with a floor, ceilings and a verdict for every score."""
+    from tsprout import evaluation, render
+
+    with console.progress() as progress:
+        account = evaluation.evaluate_files(
+            real,
+            synthetic,
+            shots=shots,
+            held_out=held_out,
+            suite=suite,
+            seed=seed,
+            html=html,
+            force=force,
+            fail_under=fail_under,
+            fail_over=fail_over,
+            reader=reader,
+            progress=progress,
+        )
+    render.evaluation(console, account)
+    return account
+
+
+@app.command()
+@verb
 def doctor(*, console: Console) -> Mapping[str, Any]:
     """Check this installation: versions, threads, memory, devices, extras, and the bundled model."""
     from tsprout import doctor as checks

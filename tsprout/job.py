@@ -19,6 +19,7 @@ from tsprout.errors import InputError, TsproutError
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
+    from tsprout.metrics.scores import Scores
     from tsprout.series import SeriesSet
     from tsprout.synthesizer import Sprout
 
@@ -27,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 KEPT = 1000
 MODES = ("auto", "prompt", "full", "lora", "bias", "token")
 SOLVERS = ("heun", "dpmpp-2m")
-RUN_FILES = ("synthetic.*", "summary.json", "real_vs_synthetic.png")
+RUN_FILES = ("synthetic.*", "summary.json", "real_vs_synthetic.png", "report.html")
 TEXT = (".csv", ".tsv", ".txt", ".jsonl", ".ts")
 
 
@@ -274,7 +275,8 @@ def run(
 
     Args:
         path: the file with the few real series.
-        out: the folder to make: ``synthetic.<the input's extension>``, ``summary.json``, ``real_vs_synthetic.png``.
+        out: the folder to make: ``synthetic.<the input's extension>``, ``report.html``, ``summary.json``,
+            ``real_vs_synthetic.png``.
         on_read: shown the description of the input as soon as it is known.
 
     Returns:
@@ -315,9 +317,11 @@ def run(
             stream(sprout, real, folder / name, sampling, format=reader.format, progress=progress, seen=reservoir.add)
         synthetic = reservoir.kept()
         with watch.stage("score"):
-            scores = score(real, synthetic, seed=sampling.seed, progress=progress)
-        with watch.stage("picture"):
+            found = score(real, synthetic, seed=sampling.seed, progress=progress)
+        with watch.stage("report"):
             picture(real, synthetic, folder / "real_vs_synthetic.png")
+            facts = {"model": fitting.model, "mode": str(fit_report(sprout).get("mode")), "seed": str(sampling.seed)}
+            page(real, synthetic, found, folder / "report.html", title=Path(path).name, facts=facts)
         summary = {
             "command": "run",
             "versions": versions(),
@@ -327,7 +331,7 @@ def run(
             "budget": fitting.budget,
             "fit": fit_report(sprout),
             "sampling": {"n": sampling.n, **sampling.to_dict(), "scored": len(synthetic)},
-            "scores": scores,
+            "scores": found.to_dict(),
             "seconds": watch.rounded(),
             "peak_memory_bytes": peak_memory(),
             "files": {
@@ -335,25 +339,35 @@ def run(
                 "synthetic": str(Path(out) / name),
                 "summary": str(Path(out) / "summary.json"),
                 "picture": str(Path(out) / "real_vs_synthetic.png"),
+                "report": str(Path(out) / "report.html"),
             },
         }
         (folder / "summary.json").write_text(to_json(summary) + "\n", encoding="utf-8")
     return summary
 
 
-def score(real: SeriesSet, synthetic: SeriesSet, *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
-    """Quick scores of ``synthetic`` beside floor and ceilings; without them, the reason why there are none.
+def score(real: SeriesSet, synthetic: SeriesSet, *, seed: int, progress: Progress | None = None) -> Scores:
+    """Quick scores of ``synthetic`` beside floor and ceilings; without them, a note why there are none.
 
     Scores are an account of the result and not the result: series that cannot be scored are handed over all the same.
     """
-    from tsprout.metrics import quick_scores
+    from tsprout.metrics import Scores, quick_scores
 
-    shots = real.values
+    shots, n = real.values, len(real)
     try:
-        found = quick_scores(shots, synthetic.values, shots=shots, seed=seed, max_series=KEPT, progress=progress)
+        return quick_scores(shots, synthetic.values, shots=shots, seed=seed, max_series=KEPT, progress=progress)
     except TsproutError as error:
-        return {"summary": f"There are no scores: {error}", "notes": [], "scores": {}}
-    return found.to_dict()
+        reason = (f"There are no scores: {error}",)
+        return Scores((), n, len(synthetic), n, 0, 0, held_out=False, few=True, seed=seed, notes=reason)
+
+
+def page(
+    real: SeriesSet, synthetic: SeriesSet, scores: Scores, path: Path, *, title: str, facts: Mapping[str, str]
+) -> None:
+    """The report as one self-contained page at ``path``."""
+    from tsprout.report.html import write_report
+
+    write_report(path, real, synthetic, scores, title=title, facts=facts)
 
 
 def picture(real: SeriesSet, synthetic: SeriesSet, path: Path) -> None:

@@ -104,6 +104,7 @@ def run(console: Console, account: Mapping[str, Any]) -> None:
     console.say()
     console.say(f"{counted(account['sampling']['n'], 'series')} in {seconds['total']:.1f} s{held}")
     console.say(f"  series   {files['synthetic']}")
+    console.say(f"  report   {files['report']}")
     console.say(f"  picture  {files['picture']}")
     console.say(f"  summary  {files['summary']}")
 
@@ -121,7 +122,17 @@ def scores(console: Console, found: Mapping[str, Any]) -> None:
         console.table(["score", "synthetic", "floor (real)", "input itself", "noise", "verdict"], rows)
     console.say(str(found["summary"]))
     for text in found["notes"]:
-        console.note(str(text))
+        if text != found["summary"]:
+            console.note(str(text))
+
+
+def evaluation(console: Console, account: Mapping[str, Any]) -> None:
+    """The scores, the page if one was written, and what is beyond a limit."""
+    scores(console, account["scores"])
+    if account["files"]["html"]:
+        console.say(f"report: {account['files']['html']}")
+    for text in account["failed"]:
+        console.warn(text)
 
 
 def doctor(console: Console, account: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ AUGMENTATION = Metric(
     range=(0.0, float("inf")),
     unit="",
     explanation="Forecasting error with synthetic series added to yours, over that of yours alone; below 1 they help.",
+    group="usefulness",
 )
 AUGMENTED_CLASSES = Metric(
     name="augmented_classes",
@@ -42,6 +43,7 @@ AUGMENTED_CLASSES = Metric(
     range=(0.0, float("inf")),
     unit="",
     explanation="Classification error with synthetic series added to yours, over that of yours alone.",
+    group="usefulness",
 )
 
 _Score = Callable[[np.ndarray, np.ndarray, int], float]

@@ -9,7 +9,7 @@ length)`` of any float type; NaN marks a cell that was not observed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +35,7 @@ class Metric:
         range: smallest and largest possible value.
         unit: unit of the value, empty for a pure number.
         explanation: one plain sentence.
+        group: what it is about: ``fidelity``, ``diversity``, ``copying``, ``usefulness`` or ``paper``.
     """
 
     name: str
@@ -43,10 +44,17 @@ class Metric:
     range: tuple[float, float]
     unit: str
     explanation: str
+    group: str = field(default="fidelity", kw_only=True)
 
     def clip(self, value: float) -> float:
         """The value moved into :attr:`range`; NaN (not applicable) stays NaN."""
         return float(np.clip(value, *self.range)) if np.isfinite(value) else float("nan")
+
+    def loss(self, value: float) -> float:
+        """The value as something of which 0 is best and more is worse, whatever the direction."""
+        if self.direction == HIGHER:
+            return max(1.0 - value, 0.0)
+        return abs(float(np.log(max(value, 1e-6)))) if self.direction == ONE else value
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,16 @@ class PairMetric(Metric):
         prepare: ``(values (n, C, L), reference) -> rows (n, ...)``; every row depends on its own series only.
         compare: ``(real rows, synthetic rows, seed) -> number``, NaN where the metric does not apply.
         fills: whether ``prepare`` fills gaps; then both sets must show the same gaps before they are compared.
+        repeats: at most so many comparisons make its value, for one that takes long.
+        tolerance: what is at most so many times its mean floor is as good as the floor. A metric of which 0 is best
+            may lie a quarter above; an error that even real series cannot bring near 0 may not.
     """
 
     prepare: Prepare
     compare: Compare
     fills: bool = False
+    repeats: int | None = None
+    tolerance: float = 1.25
 
     def __call__(self, real: ArrayLike, synthetic: ArrayLike, *, seed: int = 0) -> float:
         """Score of ``synthetic`` against ``real``, both ``(n, C, L)``; NaN where the metric does not apply.

@@ -123,4 +123,6 @@ CLASSIFICATION = PairMetric(
     prepare=_prepare,
     compare=_compare,
     fills=True,
+    group="usefulness",
+    tolerance=1.1,
 )

@@ -36,6 +36,7 @@ COPYING = Metric(
     range=(0.0, float("inf")),
     unit="",
     explanation="Distance to the nearest of your series, over that of unseen real series; near 0 are copies.",
+    group="copying",
 )
 NEAR_COPIES = Metric(
     name="near_copies",
@@ -44,6 +45,7 @@ NEAR_COPIES = Metric(
     range=(0.0, 1.0),
     unit="",
     explanation="Share of synthetic series that are nearer to one of your series than unseen real series ever come.",
+    group="copying",
 )
 
 

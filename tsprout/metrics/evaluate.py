@@ -11,34 +11,22 @@ repeats what it was shown cannot know a series that it was not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tsprout.errors import InputError
-from tsprout.metrics.base import Metric, PairMetric
-from tsprout.metrics.copying import COPYING, NEAR_COPIES, Copying, copying, keys
-from tsprout.metrics.reference import Reference, align, check, share_gaps
+from tsprout.metrics import describe
+from tsprout.metrics.base import PairMetric
+from tsprout.metrics.copying import copying
+from tsprout.metrics.reference import Reference, align, check
 from tsprout.metrics.registry import pair_metrics
-from tsprout.metrics.scores import Interval, Score, Scores, copying_verdict, fidelity_verdict, near_copies_verdict
+from tsprout.metrics.scores import Score, Scores
+from tsprout.metrics.splits import Split, gapped, gaussian, split, spread
 
 Progress = Callable[[str, int, int], None]
 
 FEW = 20
-_MANY = 20  # draws from which quantiles are read
-_ENOUGH = 5  # reference distances below which nothing is said about copying
-
-
-@dataclass(frozen=True)
-class _Split:
-    """Positions of one comparison: in the real, the synthetic, the shots' and the noise series."""
-
-    half: np.ndarray
-    other: np.ndarray
-    synthetic: np.ndarray
-    shots: np.ndarray
-    noise: np.ndarray
 
 
 def evaluate(
@@ -46,6 +34,7 @@ def evaluate(
     synthetic: ArrayLike,
     *,
     shots: ArrayLike,
+    held_out: ArrayLike | None = None,
     metrics: Iterable[str | PairMetric] | None = None,
     seed: int = 0,
     max_series: int = 1000,
@@ -57,6 +46,7 @@ def evaluate(
         real: ``(n, C, L)`` real series to compare with, best in the order of recording; may be the shots themselves.
         synthetic: ``(m, C, L')``; NaN in any array marks missing cells, and the longer one is cut.
         shots: ``(k, C, L'')`` the series the generator was shown.
+        held_out: real series that it was not, to judge copying by; those of ``real`` that are not shots by default.
         metrics: names or metrics of two sets; the quick suite for None. Copying is always scored.
         seed: of every random draw.
         max_series: largest sample on each side of a comparison.
@@ -76,18 +66,18 @@ def evaluate(
     notes = _notes(np.shape(real), np.shape(synthetic), length)
     rng = np.random.default_rng([seed, 11])
 
-    pool = real_values[_spread(n_real, 2 * max_series, rng)]
+    pool = real_values[spread(n_real, 2 * max_series, rng)]
     size = max(min(n_real // 2, max_series, n_synthetic), 1)
     few = size < FEW // 2
     repeats = 25 if size < 25 else 10 if size < 100 else 5
-    chosen = made[_spread(n_synthetic, repeats * size, rng)]
+    chosen = made[spread(n_synthetic, repeats * size, rng)]
     reference = Reference.fit(pool, seed=seed)
-    noise = _noise(shown, repeats * size if size < 250 else 2 * size, rng)
+    noise = gaussian(shown, repeats * size if size < 250 else 2 * size, rng)
     sets = {"real": pool, "synthetic": chosen, "shots": shown, "noise": noise}
-    splits = [_split(pool, chosen, shown, noise, size, rng) for _ in range(repeats)] if n_real > 1 else []
+    splits = [split(pool, chosen, shown, noise, size, rng) for _ in range(repeats)] if n_real > 1 else []
 
     total = len(suite) + 1
-    gapped = _gapped(sets, seed) if any(metric.fills for metric in suite) else sets
+    with_gaps = gapped(sets, seed) if any(metric.fills for metric in suite) else sets
     prepared: dict[tuple[Callable[..., np.ndarray], bool], dict[str, np.ndarray]] = {}
     scores = []
     for done, metric in enumerate(suite):
@@ -95,13 +85,14 @@ def evaluate(
             progress("score", done, total)
         key = (metric.prepare, metric.fills)
         if key not in prepared:
-            source = gapped if metric.fills else sets
+            source = with_gaps if metric.fills else sets
             prepared[key] = {name: metric.prepare(values, reference) for name, values in source.items()}
-        scores.append(_score(metric, prepared[key], splits, few=few, seed=seed))
+        scores.append(_score(metric, prepared[key], splits[: metric.repeats], few=few, seed=seed))
     if progress is not None:
         progress("score", len(suite), total)
-    found = copying(made, shown, real_values, seed=seed, reference=reference)
-    scores += _copying_scores(found, few=few)
+    unseen = real_values if held_out is None else align(real_values, held_out, ("real", "held-out"))[1]
+    found = copying(made, shown, unseen, seed=seed, reference=reference)
+    scores += describe.copying_scores(found, few=few)
     if progress is not None:
         progress("score", total, total)
     if not found.held_out:
@@ -129,114 +120,16 @@ def _notes(real: tuple[int, ...], synthetic: tuple[int, ...], length: int) -> li
     return [f"Only the first {length} time steps were compared, those that all sets have."]
 
 
-def _spread(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """At most ``most`` of ``n`` positions, drawn at random, in order."""
-    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
-
-
-def _noise(shots: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """``n`` series of independent Gaussian cells with the mean and spread of every channel of ``shots``."""
-    own = Reference.fit(shots)
-    spread = np.where(own.constant, 0.0, own.scale)
-    return own.mean[:, None] + spread[:, None] * rng.standard_normal((n, *shots.shape[1:]))
-
-
-def _gapped(sets: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """The sets, each with the gaps of real as well as of synthetic series, so that gaps tell none from another."""
-    real, synthetic = sets["real"], sets["synthetic"]
-    lenders = {"real": (synthetic,), "synthetic": (real,), "shots": (synthetic,), "noise": (real, synthetic)}
-    result = {}
-    for number, (name, values) in enumerate(sets.items()):
-        for lender in lenders[name]:
-            values = share_gaps(values, lender, np.random.default_rng([seed, 13, number]))
-        result[name] = values
-    return result
-
-
-def _split(
-    real: np.ndarray, synthetic: np.ndarray, shots: np.ndarray, noise: np.ndarray, size: int, rng: np.random.Generator
-) -> _Split:
-    order = rng.permutation(len(real))
-    half, other = np.sort(order[:size]), np.sort(order[size : 2 * size])
-    known = set(keys(real[half]))
-    fresh = np.flatnonzero([key not in known for key in keys(shots)])
-    return _Split(
-        half=half,
-        other=other,
-        synthetic=_spread(len(synthetic), size, rng),
-        shots=rng.choice(fresh, size) if fresh.size else fresh,
-        noise=_spread(len(noise), size, rng),
-    )
-
-
-def _score(metric: PairMetric, rows: dict[str, np.ndarray], splits: list[_Split], *, few: bool, seed: int) -> Score:
+def _score(metric: PairMetric, rows: dict[str, np.ndarray], splits: list[Split], *, few: bool, seed: int) -> Score:
     drawn: dict[str, list[float]] = {"value": [], "floor": [], "shots": [], "noise": []}
-    for number, split in enumerate(splits):
-        half = rows["real"][split.half]
+    for number, chosen in enumerate(splits):
+        half = rows["real"][chosen.half]
         others = {
-            "value": rows["synthetic"][split.synthetic],
-            "floor": rows["real"][split.other],
-            "shots": rows["shots"][split.shots],
-            "noise": rows["noise"][split.noise],
+            "value": rows["synthetic"][chosen.synthetic],
+            "floor": rows["real"][chosen.other],
+            "shots": rows["shots"][chosen.shots],
+            "noise": rows["noise"][chosen.noise],
         }
         for kind, other in others.items():
             drawn[kind].append(metric.compare(half, other, seed + number) if len(other) else float("nan"))
-    found = {kind: _interval(metric, values) for kind, values in drawn.items()}
-    verdict = fidelity_verdict(found["value"], found["floor"], found["shots"], found["noise"], few=few)
-    return _describe(metric, **found, few=few, verdict=verdict)
-
-
-def _interval(metric: Metric, values: list[float]) -> Interval:
-    finite = np.array([value for value in values if np.isfinite(value)])
-    if not finite.size:
-        return Interval()
-    mean = float(finite.mean())
-    if finite.size >= _MANY or finite.size == 1:
-        low, high = np.quantile(finite, [0.05, 0.95])
-    else:  # too few draws for quantiles: a t interval for one more draw, its quantile by a fraction good to 1 %
-        reach = 1.645 * (1 + 1.6 / (finite.size - 1)) * float(finite.std(ddof=1))
-        low, high = mean - reach, mean + reach
-    return Interval(metric.clip(mean), metric.clip(float(low)), metric.clip(float(high)))
-
-
-def _copying_scores(found: Copying, *, few: bool) -> list[Score]:
-    enough = found.n_reference >= _ENOUGH
-    ratio = Interval(found.ratio, found.ratio_low, found.ratio_high)
-    chance = Interval(1.0, found.chance_low, found.chance_high) if ratio.known else Interval()
-    near = Interval(found.near_copies, found.near_copies, found.near_copies)
-    near_chance = Interval(found.chance_near, 0.0, found.chance_near_high) if near.known else Interval()
-    handed_back = (Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)) if ratio.known else (Interval(), Interval())
-    few = few or not enough
-    return [
-        _describe(
-            COPYING, ratio, chance, handed_back[0], Interval(), few, copying_verdict(ratio, chance, enough=enough)
-        ),
-        _describe(
-            NEAR_COPIES,
-            near,
-            near_chance,
-            handed_back[1],
-            Interval(),
-            few,
-            near_copies_verdict(near, near_chance, enough=enough),
-        ),
-    ]
-
-
-def _describe(
-    metric: Metric, value: Interval, floor: Interval, shots: Interval, noise: Interval, few: bool, verdict: str
-) -> Score:
-    return Score(
-        name=metric.name,
-        title=metric.title,
-        direction=metric.direction,
-        range=metric.range,
-        unit=metric.unit,
-        explanation=metric.explanation,
-        value=value,
-        floor=floor,
-        shots=shots,
-        noise=noise,
-        few=few,
-        verdict=verdict,
-    )
+    return describe.pair_score(metric, drawn, few=few)

@@ -126,4 +126,6 @@ FORECASTING = PairMetric(
     prepare=filled,
     compare=_compare,
     fills=True,
+    group="usefulness",
+    tolerance=1.05,
 )

@@ -37,6 +37,7 @@ MEMBERSHIP = Metric(
     range=(0.0, 0.5),
     unit="",
     explanation="How much better than by chance the synthetic series tell which real series the generator was shown.",
+    group="copying",
 )
 
 

@@ -96,6 +96,7 @@ PRECISION = PairMetric(
     prepare=features,
     compare=_compare(precision),
     fills=True,
+    group="diversity",
 )
 
 DENSITY = PairMetric(
@@ -108,6 +109,7 @@ DENSITY = PairMetric(
     prepare=features,
     compare=_compare(density),
     fills=True,
+    group="diversity",
 )
 
 COVERAGE = PairMetric(
@@ -120,6 +122,7 @@ COVERAGE = PairMetric(
     prepare=features,
     compare=_compare(coverage),
     fills=True,
+    group="diversity",
 )
 
 RECALL = PairMetric(
@@ -132,4 +135,5 @@ RECALL = PairMetric(
     prepare=features,
     compare=_compare(recall),
     fills=True,
+    group="diversity",
 )

@@ -12,35 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-AS_GOOD = "as good as another real sample"
-BETTER = "better than handing back your series"
-WORSE = "worse than handing back your series"
-SAME = "about as good as handing back your series"
-UNCLEAR = "too few series to tell"
-FAR_ENOUGH = "as far from your series as unseen real ones"
-TOO_NEAR = "nearer to your series than unseen real ones"
-COPIES = "close to copies of your series"
-TOO_FAR = "further from your series than unseen real ones"
-NOT_APPLICABLE = "does not apply"
-
-_COPIES_BELOW = 0.5
-_NEAR_BELOW = 0.9  # with many series even a ratio that matters to nobody lies outside of chance
-_TOLERANCE = 1.25
-_TOLD = (AS_GOOD, BETTER, SAME, WORSE)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over repeated draws, and where 90 % of single draws lie; NaN when there is nothing."""
-
-    mean: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value at all."""
-        return math.isfinite(self.mean)
+from tsprout.metrics import verdicts as words
+from tsprout.metrics.verdicts import Interval
 
 
 @dataclass(frozen=True)
@@ -54,7 +27,8 @@ class Score:
         shots: what handing back the shots scores.
         noise: what Gaussian noise with the right mean and spread per channel scores.
         few: there are so few real series that the value is a rough guide.
-        verdict: one of the sentences of this module.
+        verdict: one of the sentences of :mod:`tsprout.metrics.verdicts`.
+        group: of the metric.
     """
 
     name: str
@@ -69,10 +43,11 @@ class Score:
     noise: Interval
     few: bool
     verdict: str
+    group: str = "fidelity"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None stands for NaN and for an infinite end of the range."""
-        entry = {key: getattr(self, key) for key in ("name", "title", "direction", "unit", "explanation")}
+        entry = {key: getattr(self, key) for key in ("name", "title", "group", "direction", "unit", "explanation")}
         entry["range"] = [_plain(end) for end in self.range]
         entry["value"] = _plain(self.value.mean)
         entry["interval"] = [_plain(self.value.low), _plain(self.value.high)]
@@ -150,9 +125,11 @@ class Scores:
 
     def summary(self) -> str:
         """One sentence: how many scores came out how, whether the series are copies, and how far to trust it."""
-        fidelity = [score for score in self.scores if score.verdict in (*_TOLD, UNCLEAR)]
-        counts = [(words, sum(score.verdict == words for score in fidelity)) for words in _TOLD]
-        parts = [f"{words} on {count}" for words, count in counts if count]
+        if not self.scores and self.notes:
+            return self.notes[0]
+        fidelity = [score for score in self.scores if score.verdict in (*words.TOLD, words.UNCLEAR)]
+        counts = [(said, sum(score.verdict == said for score in fidelity)) for said in words.TOLD]
+        parts = [f"{said} on {count}" for said, count in counts if count]
         told = sum(count for _, count in counts)
         if not told:
             sentence = "There are too few series to tell how good the synthetic ones are"
@@ -161,72 +138,22 @@ class Scores:
             if told < len(fidelity):
                 sentence += f", with too few series to tell on {len(fidelity) - told}"
         verdicts = [score.verdict for score in self.scores if score not in fidelity]
-        if COPIES in verdicts:
+        if words.COPIES in verdicts:
             sentence += "; they are close to copies of your series"
-        elif TOO_NEAR in verdicts:
+        elif words.TOO_NEAR in verdicts:
             sentence += "; they are nearer to your series than unseen real ones would be"
-        elif TOO_FAR in verdicts:
+        elif words.TOO_FAR in verdicts:
             sentence += "; they are further from your series than unseen real ones would be"
-        elif FAR_ENOUGH in verdicts:
+        elif words.FAR_ENOUGH in verdicts:
             sentence += "; they show no sign of being copies"
+        if words.LEAKS in verdicts:
+            sentence += "; they tell which real series were among yours"
+        if words.HELPS in verdicts and words.HARMS not in verdicts:
+            sentence += "; added to your series they make a better model than your series alone"
         if self.few and told:
             scarce = f"{self.n_real} real" if self.n_real <= 2 * self.n_synthetic else f"{self.n_synthetic} synthetic"
             sentence += f" (a rough guide: only {scarce} series to compare with)"
         return sentence + "."
-
-
-def fidelity_verdict(value: Interval, floor: Interval, shots: Interval, noise: Interval, *, few: bool) -> str:
-    """Where a lower-is-better value stands between its floor and what handing back the shots scores.
-
-    At the floor is what lies within its spread, or at most a quarter above its mean: the spread of halves of one sample
-    is narrower than that of samples. With few series a claim needs more: a value that is worse than the mean floor but
-    within one and a half times its spread, or a score on which even noise passes for real, says nothing, unless hardly
-    any two draws overlap.
-    """
-    if not value.known:
-        return NOT_APPLICABLE
-    if not floor.known:
-        return UNCLEAR
-    limit = max(floor.high, _TOLERANCE * floor.mean)
-    apart = value.low > floor.high
-    if value.mean <= (limit if not few or apart else max(limit, _wider(floor).high)):
-        blind = noise.known and noise.mean <= limit
-        return UNCLEAR if few and (blind or value.mean > floor.mean) else AS_GOOD
-    if not shots.known:
-        return UNCLEAR
-    if few and apart and value.low > shots.high:
-        return WORSE
-    shots = _wider(shots) if few else shots
-    if shots.low <= value.mean <= shots.high:
-        return UNCLEAR if few else SAME
-    return BETTER if value.mean < shots.low else WORSE
-
-
-def copying_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
-    """Where a distance ratio stands: 1 is as far from the shots as unseen real series are."""
-    if not value.known:
-        return NOT_APPLICABLE
-    if not enough:
-        return UNCLEAR
-    if value.mean < min(_COPIES_BELOW, floor.low):
-        return COPIES
-    if value.mean < min(_NEAR_BELOW, floor.low):
-        return TOO_NEAR
-    return TOO_FAR if value.mean > max(floor.high, 1 / _COPIES_BELOW) else FAR_ENOUGH
-
-
-def near_copies_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
-    """Whether more synthetic series come near to a shot than unseen real series do."""
-    if not value.known:
-        return NOT_APPLICABLE
-    if not enough:
-        return UNCLEAR
-    return FAR_ENOUGH if value.mean <= floor.high else TOO_NEAR
-
-
-def _wider(interval: Interval) -> Interval:
-    mean, low, high = interval.mean, interval.low, interval.high
-    return Interval(mean, mean - 1.5 * (mean - low), mean + 1.5 * (high - mean))
 
 
 def _plain(value: float) -> float | None:

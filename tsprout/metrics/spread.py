@@ -59,6 +59,7 @@ SPREAD = PairMetric(
     prepare=features,
     compare=_compare,
     fills=True,
+    group="diversity",
 )
 
 VARIETY = PairMetric(
@@ -71,4 +72,5 @@ VARIETY = PairMetric(
     prepare=features,
     compare=_compare_variety,
     fills=True,
+    group="diversity",
 )

@@ -134,4 +134,5 @@ TWO_SAMPLE = PairMetric(
     prepare=features,
     compare=_compare,
     fills=True,
+    repeats=3,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tsprout.metrics import scores as verdicts
+from tsprout.metrics import verdicts
 from tsprout.metrics.scores import Score, Scores
 from tsprout.report.svg import number
 

@@ -38,6 +38,9 @@ def _metric(key: str, name: str, title: str, high: float, unit: str, explanation
         explanation=explanation,
         prepare=prepare,
         compare=_compare(key),
+        group="paper",
+        repeats=1,
+        tolerance=1.05 if key.startswith("pred") else 1.25,
     )
 
 

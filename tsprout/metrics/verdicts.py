@@ -1,0 +1,95 @@
+"""What a score means in words, from where it stands between its floor and what takes no skill."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+AS_GOOD = "as good as another real sample"
+BETTER = "better than handing back your series"
+WORSE = "worse than handing back your series"
+SAME = "about as good as handing back your series"
+UNCLEAR = "too few series to tell"
+FAR_ENOUGH = "as far from your series as unseen real ones"
+TOO_NEAR = "nearer to your series than unseen real ones"
+COPIES = "close to copies of your series"
+TOO_FAR = "further from your series than unseen real ones"
+LEAKS = "tells who was among your series"
+HELPS = "helps"
+HARMS = "harms"
+NO_CHANGE = "makes no sure difference"
+NOT_APPLICABLE = "does not apply"
+
+_COPIES_BELOW = 0.5
+_NEAR_BELOW = 0.9  # with many series even a ratio that matters to nobody lies outside of chance
+TOLD = (AS_GOOD, BETTER, SAME, WORSE)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over repeated draws, and where 90 % of single draws lie; NaN when there is nothing."""
+
+    mean: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value at all."""
+        return math.isfinite(self.mean)
+
+
+def fidelity_verdict(
+    value: Interval, floor: Interval, shots: Interval, noise: Interval, *, few: bool, tolerance: float = 1.25
+) -> str:
+    """Where a value of which less is better stands between its floor and what handing back the shots scores.
+
+    At the floor is what lies within its spread, or at most ``tolerance`` times its mean: the spread of halves of one
+    sample is narrower than that of samples. With few series a claim needs more: a value that is worse than the mean
+    floor but within one and a half times its spread, or a score on which even noise passes for real, says nothing,
+    unless hardly any two draws overlap.
+    """
+    if not value.known:
+        return NOT_APPLICABLE
+    if not floor.known:
+        return UNCLEAR
+    limit = max(floor.high, tolerance * floor.mean)
+    apart = value.low > floor.high
+    if value.mean <= (limit if not few or apart else max(limit, _wider(floor).high)):
+        blind = noise.known and noise.mean <= limit
+        return UNCLEAR if few and (blind or value.mean > floor.mean) else AS_GOOD
+    if not shots.known:
+        return UNCLEAR
+    if few and apart and value.low > shots.high:
+        return WORSE
+    shots = _wider(shots) if few else shots
+    if shots.low <= value.mean <= shots.high:
+        return UNCLEAR if few else SAME
+    return BETTER if value.mean < shots.low else WORSE
+
+
+def copying_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
+    """Where a distance ratio stands: 1 is as far from the shots as unseen real series are."""
+    if not value.known:
+        return NOT_APPLICABLE
+    if not enough:
+        return UNCLEAR
+    if value.mean < min(_COPIES_BELOW, floor.low):
+        return COPIES
+    if value.mean < min(_NEAR_BELOW, floor.low):
+        return TOO_NEAR
+    return TOO_FAR if value.mean > max(floor.high, 1 / _COPIES_BELOW) else FAR_ENOUGH
+
+
+def near_copies_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
+    """Whether more synthetic series come near to a shot than unseen real series do."""
+    if not value.known:
+        return NOT_APPLICABLE
+    if not enough:
+        return UNCLEAR
+    return FAR_ENOUGH if value.mean <= floor.high else TOO_NEAR
+
+
+def _wider(interval: Interval) -> Interval:
+    mean, low, high = interval.mean, interval.low, interval.high
+    return Interval(mean, mean - 1.5 * (mean - low), mean + 1.5 * (high - mean))
