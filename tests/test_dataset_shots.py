@@ -14,6 +14,7 @@ from data_server import WALK, entry_table, files_in, isolate, write_catalogue
 
 from tsprout import cli
 from tsprout.data import files
+from tsprout.data.catalog.sets import digest
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -80,6 +81,14 @@ def test_shots_of_a_set_that_needs_no_file(run: Run) -> None:
     assert len(Path("sine.csv").read_text(encoding="utf-8").splitlines()) == 1 + 5 * 24
 
 
+def test_sines_of_any_length(run: Run) -> None:
+    code, _, err = run("shots", "Sine", "--length", 64, "-k", 3, "-o", "sine.npz")
+    assert code == 0, err
+    assert files.read("sine.npz").values.shape == (3, 6, 64)
+    code, _, err = run("shots", "Sine", "--length", 513, "-k", 3, "-o", "long.npz")
+    assert code == 2 and "longest length that works is 512" in err
+
+
 def test_columns_get_out_of_the_way_of_channels() -> None:
     from tsprout.dataset_shots import as_table
     from tsprout.series import SeriesSet
@@ -87,7 +96,78 @@ def test_columns_get_out_of_the_way_of_channels() -> None:
     series = SeriesSet.from_arrays(np.zeros((2, 3, 4)), channels=["id", "step", "label"], labels=np.array(["a", "b"]))
     schema = as_table(series).schema
     assert schema is not None
-    assert schema.columns == ("series_id", "time_step", "class", "id", "step", "label")
+    assert schema.columns == ("item_id", "time", "LABEL", "id", "step", "label")
+
+
+def place_set(name: str, size: dict[str, Any] | None = None, **arrays: Any) -> None:
+    """A set of the catalogue, with these values, in the data folder."""
+    cache = Path(os.environ["TSPROUT_DATA"])
+    values = next(array for key, array in arrays.items() if key in ("series", "train_X")).astype(float)
+    content = {"digest": digest(arrays), "mean": float(values.mean()), "deviation": float(values.std())}
+    entry = entry_table(f"https://example.org/{name}.csv", content=content, **(size or {}))
+    entry = {key: value for key, value in entry.items() if value is not None}
+    write_catalogue(cache, {name: entry})
+    np.savez(cache / "extra" / f"{name}.npz", **arrays)
+
+
+def test_a_channel_called_t(run: Run) -> None:
+    place_set("Weatherlike", series=WALK, channels=np.array(["T", "RH"]))
+    assert run("shots", "Weatherlike", "-k", 5, "-o", "s.csv", "--length", 12)[0] == 0
+    assert Path("s.csv").read_text(encoding="utf-8").startswith("id,time,T,RH\n")
+    found = files.read("s.csv")
+    assert found.values.shape == (5, 2, 12) and found.channels == ("T", "RH")
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [("{}.0", [0, 1, 2]), ("{}.5", ["value 0.5", "value 1.5", "value 2.5"])]
+)
+def test_labels_that_are_numbers(run: Run, label: str, expected: list[object]) -> None:
+    values = np.random.default_rng(0).normal(size=(60, 12, 2)).astype(np.float32)
+    labels = np.array([label.format(i % 3) for i in range(60)])
+    size = {"kind": "instances", "steps": None, "train": 60, "length": 12}
+    place_set("Gestures", size, train_X=values, train_y=labels, channels=np.array(["x", "y"]))
+    code, out, err = run(
+        "shots", "Gestures", "-k", 20, "-o", "s.csv", "--held-out", "h.parquet", "--length", 12, "--json"
+    )
+    assert code == 0, err
+    for path in ("s.csv", "h.parquet"):
+        found = files.read(path)
+        assert found.channels == ("x", "y") and found.labels is not None
+        assert sorted(set(found.labels.tolist())) == expected
+    said = any("'value '" in note for note in json.loads(out)["notes"])
+    assert said == isinstance(expected[0], str)
+
+
+def test_a_channel_called_class_where_there_are_no_labels(run: Run) -> None:
+    place_set("Walks", series=WALK, channels=np.array(["class", "x"]))
+    account = json.loads(run("shots", "Walks", "-k", 5, "-o", "s.csv", "--length", 12, "--json")[1])
+    assert any("--channel" in note and "'class'" in note for note in account["notes"])
+    assert files.read("s.csv", channels=["class", "x"]).values.shape == (5, 2, 12)
+
+
+def test_bare_arrays_say_how_to_read_them(run: Run) -> None:
+    code, out, err = run("shots", "Walk", "-k", 5, "-o", "s.npy", "--length", 12)
+    assert code == 0 and "--axes ncl" in out + err
+    assert files.read("s.npy", axes="ncl").values.shape == (5, 2, 12)
+    assert "--axes" not in "".join(run("shots", "Walk", "-k", 5, "-o", "s.npz", "--length", 12)[1:])
+
+
+def test_a_reference_nobody_asked_for_is_not_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tsprout.data.protocols import paper
+
+    cut, sizes = paper.__globals__["as_series"], []
+
+    def counting(real: Any, sources: Any, labels: Any, origin: np.ndarray, *rest: Any) -> Any:
+        sizes.append(len(origin))
+        return cut(real, sources, labels, origin, *rest)
+
+    monkeypatch.setitem(paper.__globals__, "as_series", counting)
+    options = ("shots", "Walk", "-k", 5, "--protocol", "paper", "--json")
+    alone = json.loads(run(*options, "-o", "s.csv")[1])
+    assert max(sizes) == 5
+    both = json.loads(run(*options, "-o", "again.csv", "--held-out", "h.csv")[1])
+    assert alone["counts"] == both["counts"] and both["counts"]["held_out"] == max(sizes) > 2000
+    assert Path("s.csv").read_bytes() == Path("again.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -219,6 +220,85 @@ def test_interrupted(run: Run, server: DataServer, cache: Path, monkeypatch: pyt
     assert not (cache / "extra" / "Walk.npz").exists() and not (cache / "pretrain").exists()
     asked = len(server.asked)
     assert run("pull", "Walk")[0] == 0 and len(server.asked) == asked
+
+
+def test_what_is_not_stated_is_said_to_be(run: Run, server: DataServer, cache: Path) -> None:
+    table = {key: value for key, value in entry_table(server.url("walk.csv")).items() if key != "sampling"}
+    write_catalogue(cache, {"Plain": table})
+    assert re.search(r"^  sampling +not stated$", run("info", "Plain")[1], re.MULTILINE)
+
+
+def test_nobody_has_checked_a_recipe_who_does_not_say_so(run: Run, server: DataServer, cache: Path) -> None:
+    assert re.search(r"^  checked +no;", run("info", "Walk")[1], re.MULTILINE)
+    write_catalogue(cache, {"Sure": entry_table(server.url("walk.csv"), source={"checked": True})})
+    assert re.search(r"^  checked +yes$", run("info", "Sure")[1], re.MULTILINE)
+    assert re.search(r"^  checked +yes$", run("info", "ETTh2")[1], re.MULTILINE)
+
+
+def test_a_set_of_which_nothing_is_known(run: Run, server: DataServer, cache: Path) -> None:
+    bare = {"digest": None, "missing": None, "mean": None, "deviation": None}
+    write_catalogue(cache, {"Bare": entry_table(server.url("walk.csv"), content=bare)})
+    said = "unverified: nothing but the shape is known"
+    assert said in run("pull", "Bare")[1] and said in run("pull", "Bare")[1]
+    _, out, _ = run("info", "Bare")
+    assert said in out and f"its digest    {sets.digest({'series': WALK})}" in out and "[Bare.content]" in out
+    (about,) = json.loads(run("info", "Bare", "--json")[1])["sets"]
+    assert about["agreement"] == "unverified" and about["found"]["missing"] == 0 and len(about["found"]["mean"]) == 2
+    (again,) = json.loads(run("pull", "Bare", "--json")[1])["pulled"]
+    assert again["was_there"] and not again["exact"] and again["agreement"] == "unverified"
+
+
+def test_an_extra_that_is_not_installed_is_known_before_the_download(
+    run: Run, server: DataServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.url("walk.csv")
+    write_catalogue(cache, {name: entry_table(url, source={"format": name}) for name in ("ts", "xlsx", "rda")})
+    for name, package in (("ts", "aeon"), ("xlsx", "openpyxl"), ("rda", "rdata"), ("MuJoCo", "dm_control")):
+        monkeypatch.setitem(sys.modules, package, None)
+        extra = name.lower()
+        code, _, err = run("pull", name)
+        assert code == 2 and package in err and f"pip install 'tsprout[{extra}]'" in err
+        code, out, _ = run("pull", name, "--dry-run")
+        assert code == 0 and f"needs the package {package}" in out and f"tsprout[{extra}]" in out
+    assert server.asked == [] and files_in(cache) == ["catalogue.toml"]
+
+
+def test_a_dry_run_lists_a_few_files_and_counts_the_rest(run: Run) -> None:
+    code, out, _ = run("pull", "SMD", "--dry-run")
+    assert code == 0 and out.count("\n    -> ") == 6
+    assert "and 22 more files (28 in all, 28 to be fetched; --json has all)" in out
+    (account,) = json.loads(run("pull", "SMD", "--dry-run", "--json")[1])["pulled"]
+    assert len(account["files"]) == 28
+    out = run("pull", "ETTm1", "--dry-run")[1]
+    assert out.count("\n    -> ") == 1 and "more file" not in out
+
+
+def test_a_damaged_file_before_a_good_one(
+    run: Run, server: DataServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = tmp_path / "pack"
+    assert run("pull", "Walk", "--to", pack)[0] == run("pull", "Walk")[0] == 0
+    monkeypatch.setattr("tsprout.data.catalog.folders.pack_folder", lambda: pack)
+    (cache / "extra" / "Walk.npz").write_bytes(b"harm")
+    code, out, err = run("info", "Walk")
+    assert code == 0 and "damaged" in out and f"used in its place: {pack / 'extra' / 'Walk.npz'}" in out
+    assert err.count("tsprout datasets pull Walk --force") == 1
+    assert "is here already" not in run("pull", "Walk")[1]
+    _, out, err = run("info", "Walk")
+    assert err == "" and f"complete, {cache / 'extra' / 'Walk.npz'}" in out
+
+
+def test_a_mistake_in_the_catalogue_is_no_crash(run: Run, cache: Path) -> None:
+    cache.mkdir(exist_ok=True)
+    for text, words in (
+        ('name = "x"', "[name]: name is not a table"),
+        ("[starlightcurves]\nchannels = 1", "[starlightcurves]: 'kind' is missing"),
+        ('[Mine]\nkind = "recording"\nchannels = 1', "[Mine]: 'steps' is missing"),
+    ):
+        (cache / "catalogue.toml").write_text(text, encoding="utf-8")
+        code, out, err = run("ls")
+        assert code == 2 and out == "" and "catalogue.toml" in err
+        assert words in err
 
 
 def test_help_is_quick_and_complete(run: Run) -> None:

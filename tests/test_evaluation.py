@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +15,11 @@ import numpy as np
 import pytest
 
 import tsprout
-from tsprout import cli
+from tsprout import cli, evaluation, render
+from tsprout.console import Console
 from tsprout.data import files
 from tsprout.errors import InputError
-from tsprout.evaluation import parse_limits
+from tsprout.evaluation import check_limits, check_units, parse_limits
 from tsprout.series import SeriesSet
 
 Run = Callable[..., tuple[int, str, str]]
@@ -145,10 +150,183 @@ def test_the_paper_suite_in_small() -> None:
     assert steps[-1][1] == steps[-1][2]
 
 
+def test_a_report_goes_through_its_scores() -> None:
+    report = tsprout.evaluate(REAL, GOOD, shots=SHOTS)
+    assert len(report) == len(report.scores) == len(list(report))
+    assert list(report) == list(report.scores)
+
+
+def test_a_negative_seed_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="the seed is -1"):
+        tsprout.evaluate(REAL, GOOD, shots=SHOTS, seed=-1)
+
+
+# Units
+
+
+def of(values: Any, like: SeriesSet = REAL) -> SeriesSet:
+    return SeriesSet.from_arrays(np.asarray(values), channels=like.channels)
+
+
+def levels(n: int, seed: int) -> SeriesSet:
+    """Series that each move by about 1, around levels from 0 to 10 000."""
+    rng = np.random.default_rng(seed)
+    return SeriesSet.from_arrays(rng.uniform(0, 1e4, (n, 1, 1)) + rng.standard_normal((n, 1, 24)), channels=["v"])
+
+
+MEAN, DEVIATION = REAL.values.mean(axis=(0, 2))[:, None], REAL.values.std(axis=(0, 2))[:, None]
+LOW, HIGH = REAL.values.min(axis=(0, 2))[:, None], REAL.values.max(axis=(0, 2))[:, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((GOOD.values - MEAN) / DEVIATION, "every channel is standardised"),
+        ((GOOD.values - LOW) / (HIGH - LOW), "every channel is squeezed into 0 to 1"),
+        (2 * (GOOD.values - LOW) / (HIGH - LOW) - 1, "every channel is squeezed into -1 to 1"),
+        (GOOD.values * np.array([[1e-3], [1]]), "channel 'a' seems to be in different units"),
+        (GOOD.values * np.array([[1e3], [1]]), "channel 'a' seems to be in different units"),
+        (GOOD.values + 5000, "no channel has the level"),
+    ],
+)
+def test_synthetic_series_in_other_units_are_refused(values: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_units(REAL, of(values))
+
+
+@pytest.mark.parametrize("bad", ["shifted", "noisy", "far noise", "constant", "zeros", "nearly zero", "one", "wild"])
+def test_a_bad_generator_is_never_refused(bad: str) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(GOOD.values.shape)
+    values = {
+        "shifted": GOOD.values + 3 * DEVIATION,
+        "noisy": GOOD.values + 10 * DEVIATION * noise,
+        "far noise": MEAN + 4 * DEVIATION + 15 * DEVIATION * noise,
+        "constant": np.broadcast_to(MEAN, GOOD.values.shape),
+        "zeros": np.zeros(GOOD.values.shape),
+        "nearly zero": 1e-3 * noise,
+        "one": np.repeat(GOOD.values[:1], 50, axis=0),
+        "wild": np.where(rng.random(GOOD.values.shape) < 0.005, 1e9, GOOD.values),
+    }[bad]
+    check_units(REAL, of(values))
+
+
+def test_real_series_that_are_standardised_themselves_are_no_reason() -> None:
+    real = of((REAL.values - MEAN) / DEVIATION)
+    assert check_units(real, of((GOOD.values - MEAN) / DEVIATION)) == []
+    assert check_units(REAL, GOOD) == []
+
+
+def test_what_is_odd_but_not_refused_is_noted_in_the_report() -> None:
+    odd = GOOD.values + np.array([[6.5], [0]]) * DEVIATION
+    report = tsprout.evaluate(REAL, of(odd), shots=SHOTS)
+    found = [note for note in report.scores.notes if "other units?" in note]
+    assert len(found) == 1
+    assert found[0].startswith("Channel a: its median is 6.")
+    assert found[0] in report.to_dict()["notes"]
+    centred = of(REAL.values - MEAN)
+    (note,) = check_units(centred, of((GOOD.values - MEAN) * np.array([[1], [15]])))
+    assert note.startswith("Channel b: ") and "times as much" in note
+
+
+@pytest.mark.parametrize("name", ["shots", "held_out"])
+@pytest.mark.parametrize("factor", [1e-3, 50.0])
+def test_shots_and_unseen_series_in_other_units_are_refused(name: str, factor: float) -> None:
+    wrong = SHOTS.values * np.array([[1], [factor]])
+    with pytest.raises(InputError, match="channel 'b' seems to be in different units") as caught:
+        tsprout.evaluate(**({"real": REAL, "synthetic": GOOD, "shots": SHOTS} | {name: of(wrong)}))
+    assert caught.value.where == ("shot series" if name == "shots" else "held-out series")
+    with pytest.raises(InputError, match="different units"):
+        check_units(REAL, of(SHOTS.values + 6 * DEVIATION), "shot")
+
+
+def test_a_few_series_of_the_same_data_are_never_refused() -> None:
+    real = levels(200, 0)
+    amplitudes = np.geomspace(0.01, 1000, 200)[:, None, None]
+    uneven = SeriesSet.from_arrays(5 + amplitudes * np.random.default_rng(1).standard_normal((200, 1, 24)))
+    for i in range(0, 200, 7):
+        check_units(real, real[i], "shot")
+        check_units(uneven, uneven[i], "shot")
+        check_units(REAL, REAL[i % 120], "shot")
+    still = REAL[:3].values.copy()
+    still[:, 1] = np.float32(0.1)
+    check_units(REAL, of(still), "shot")
+    check_units(real, levels(40, 1), "held-out")
+    check_units(real[:3], levels(40, 1), "held-out")
+
+
+# What may be absent
+
+
+def test_channels_without_names_are_matched_by_position() -> None:
+    named = tsprout.evaluate(REAL, of(GOOD.values), shots=of(SHOTS.values))
+    bare = SeriesSet.from_arrays(GOOD.values)
+    shots = SHOTS.values.transpose(0, 2, 1)
+    for report in (
+        tsprout.evaluate(REAL, bare, shots=of(SHOTS.values)),
+        tsprout.evaluate(SeriesSet.from_arrays(REAL.values), of(GOOD.values), shots=of(SHOTS.values)),
+        tsprout.evaluate(REAL, GOOD.values.transpose(0, 2, 1), shots=shots, axes="nlc"),
+    ):
+        assert report.real.channels == report.synthetic.channels == ("a", "b")
+        assert [s.value.mean for s in report] == [s.value.mean for s in named]
+        assert any("by their position" in note for note in report.scores.notes)
+    assert not any("by their position" in note for note in named.scores.notes)
+    with pytest.raises(InputError, match="only there: channel_1"):
+        tsprout.evaluate(of(REAL.values[:, :1], replace(REAL, channels=("a",))), bare)
+
+
+def test_columns_that_only_the_real_series_have(tmp_path: Path) -> None:
+    static = {"site": np.repeat(["x", "y"], 60).astype(object)}
+    files.write(
+        SeriesSet.from_arrays(REAL.values, channels=("a", "b"), labels=REAL.labels, static=static), tmp_path / "r.csv"
+    )
+    files.write(SeriesSet.from_arrays(GOOD.values, channels=("a", "b")), tmp_path / "s.csv")
+    options = {"label_column": "label", "static_columns": ["site"]}
+    report = tsprout.evaluate(tmp_path / "r.csv", tmp_path / "s.csv", **options)
+    assert report.real.labels is not None and report.synthetic.labels is None
+    assert "Classification is left out: the synthetic series have no labels." in report.scores.notes
+    with pytest.raises(InputError, match="no column 'label'"):
+        tsprout.evaluate(tmp_path / "s.csv", tmp_path / "r.csv", **options)
+    with pytest.raises(InputError, match="no column 'c'"):
+        tsprout.evaluate(tmp_path / "r.csv", tmp_path / "s.csv", channels=["a", "c"])
+
+
+# Limits
+
+
 @pytest.mark.parametrize("text", ["copying", "copying=", "copying=much", "=1x"])
 def test_limits_that_make_no_sense(text: str) -> None:
     with pytest.raises(InputError, match="NAME=NUMBER"):
         parse_limits([text], "--fail-under")
+
+
+@pytest.mark.parametrize("text", ["copying=nan", "copying=inf", "copying=-Infinity"])
+def test_limits_that_are_no_numbers(text: str) -> None:
+    with pytest.raises(InputError, match="must be finite"):
+        parse_limits([text], "--fail-under")
+
+
+def test_limits_are_checked_against_the_suite_and_its_directions() -> None:
+    check_limits({"copying": 0.5, "coverage": 0.5}, {"copying": 2, "frechet": 1, "membership": 0.1}, "full")
+    check_limits({}, {"context_fid": 1, "near_copies": 0.1}, "paper")
+    for name, suite in (("coverage", "quick"), ("context_fid", "full"), ("frechet", "paper")):
+        with pytest.raises(InputError, match=f"no score '{name}' in the {suite} suite"):
+            check_limits({name: 1}, {}, suite)
+    with pytest.raises(InputError) as caught:
+        check_limits({"frechet": 0.5}, {}, "quick")
+    assert "Write --fail-over frechet=0.5." in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        check_limits({}, {"coverage": 0.5}, "full")
+    assert "Write --fail-under coverage=0.5." in str(caught.value)
+    with pytest.raises(InputError, match="finite"):
+        check_limits({"copying": float("nan")}, {}, "quick")
+
+
+def test_a_score_of_the_suite_that_did_not_come_about_fails_its_limit() -> None:
+    report = tsprout.evaluate(REAL, GOOD, shots=SHOTS)
+    assert replace(report, suite="full").failures({}, {"classification": 0.1}) == [
+        "classification could not be computed"
+    ]
 
 
 # The command
@@ -209,3 +387,79 @@ def test_command_with_bad_input(run: Run) -> None:
     assert code == 2 and "no score 'beauty'" in err and "copying" in err
     code, _, err = run("real.csv", "good.csv", "--suite", "best")
     assert code == 2 and "quick, full, paper" in err
+
+
+@pytest.mark.parametrize("name", ["real.csv", "good.csv", "shots.csv", "held.csv"])
+def test_the_page_never_replaces_an_input(run: Run, name: str) -> None:
+    Path("held.csv").write_bytes(Path("shots.csv").read_bytes())
+    before = Path(name).read_bytes()
+    os.link(name, "other.html")
+    options = ("real.csv", "good.csv", "--shots", "shots.csv", "--held-out", "held.csv", "--force", "--html")
+    for target in (name, f"../{Path.cwd().name}/{name}", "other.html"):
+        code, _, err = run(*options, target)
+        assert code == 2 and "would replace the" in err
+    assert Path(name).read_bytes() == before
+
+
+def test_limits_are_refused_before_anything_is_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("it was scored"))
+    code, _, err = run("real.csv", "good.csv", "--fail-under", "beauty=1")
+    assert code == 2 and "no score 'beauty'" in err
+    code, _, err = run("real.csv", "good.csv", "--fail-under", "frechet=1")
+    assert code == 2 and "--fail-over frechet=1" in err
+    code, _, err = run("real.csv", "good.csv", "--fail-over", "frechet=inf")
+    assert code == 2 and "finite" in err
+
+
+def test_the_page_is_there_though_a_limit_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("real.csv", "good.csv", "--html", "failed.html", "--fail-over", "frechet=0")[0] == 1
+    assert Path("failed.html").is_file()
+
+    def stop(*_: Any) -> list[str]:
+        raise InputError("judged")
+
+    monkeypatch.setattr(tsprout.Report, "failures", stop)
+    assert run("real.csv", "good.csv", "--html", "judged.html", "--fail-over", "frechet=0")[0] == 2
+    assert Path("judged.html").is_file()
+
+
+def test_quiet_says_the_verdict_alone(run: Run) -> None:
+    code, out, err = run("real.csv", "good.csv", "--shots", "shots.csv", "--quiet")
+    assert code == 0 and not err
+    assert out.startswith("Of ") and out.count("\n") == 1
+    code, out, _ = run("real.csv", "good.csv", "--shots", "shots.csv", "--quiet", "--json")
+    assert json.loads(out)["ok"]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_long_suite_says_how_far_it_is(as_json: bool) -> None:
+    console = Console(as_json=as_json, out=io.StringIO(), err=io.StringIO())
+    with render.spoken(console, None, 0.02) as progress:
+        assert progress is not None
+        progress("paper scores", 5, 24)
+        deadline = time.monotonic() + 20
+        while "5 of 24" not in console.err.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    said = console.err.getvalue()
+    assert "paper scores: 5 of 24 (0 s)\n" in said
+    assert not console.out.getvalue()
+    time.sleep(0.1)
+    assert console.err.getvalue() == said
+    with render.spoken(Console(quiet=True), None) as progress:
+        assert progress is None
+    with render.spoken(console, print, 0.0) as progress:
+        assert progress is print
+
+
+def test_the_command_speaks_off_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    scored = evaluation.evaluate
+
+    def spy(*given: Any, progress: Any, **options: Any) -> tsprout.Report:
+        steps.append("heard" if progress is not None else "silent")
+        return scored(*given, progress=progress, **options)
+
+    monkeypatch.setattr(evaluation, "evaluate", spy)
+    for options in ((), ("--json",), ("--quiet",)):
+        assert run("real.csv", "good.csv", *options)[0] == 0
+    assert steps == ["heard", "heard", "silent"]

@@ -176,7 +176,9 @@ def evaluate(
     synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Synthetic series.", show_default=False)],
     shots: Annotated[Path | None, typer.Option(metavar="FILE", help="The series the generator was shown.")] = None,
     held_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Real series it was not shown.")] = None,
-    suite: Annotated[str, typer.Option(help="quick (seconds), full (a minute) or paper (minutes).")] = "quick",
+    suite: Annotated[
+        str, typer.Option(help="quick (seconds), full (a minute) or paper (ten minutes and more).")
+    ] = "quick",
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as a page.")] = None,
     fail_under: Annotated[
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="Leave with 1 if the score is below.")
@@ -193,7 +195,7 @@ def evaluate(
     """Score synthetic series against real ones, with a floor, ceilings and a verdict for every score."""
     from tsprout import evaluation, render
 
-    with console.progress() as progress:
+    with console.progress() as bars, render.spoken(console, bars) as progress:
         account = evaluation.evaluate_files(
             real,
             synthetic,

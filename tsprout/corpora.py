@@ -11,6 +11,7 @@ from tsprout.job import ReaderOptions
 from tsprout.staging import check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
+    from tsprout.data.catalog.entry import Entry
     from tsprout.data.corpus.store import Corpus
 
 OURS = ("corpus.json", "pieces.parquet", "shard-*.arrow")
@@ -41,30 +42,34 @@ def build(
     from tsprout.data.files import read
 
     options = reader or ReaderOptions()
+    if ":/" in str(out):
+        raise InputError("a corpus is built in a local folder", where=str(out), fix="Build it there, then copy it.")
     check_folder(out, OURS, force=force)
     chosen = builder.plan(only=only, exclude=exclude, files=files, files_only=files_only, any_licence=any_licence)
-    check_space(out, 4 * sum(_cells(entry.size) for entry in chosen.entries))
+    check_space(out, 4 * sum(map(_cells, chosen.entries)))
     with staged_folder(out, OURS, force=force) as stage:
         builder.build(chosen, stage, seed=seed, read=lambda path: read(path, **options.to_dict()), progress=progress)
     left = {"left_out": chosen.left_out, "absent": chosen.absent}
     return {"command": "corpus build"} | describe(Corpus(out)) | left
 
 
-def _cells(size: Any) -> int:
-    """Fewest cells that a set of this size can have here: of one split of the pack's, say, 0 where not known."""
-    return (size.steps or 0) * size.channels
+def _cells(entry: Entry) -> int:
+    """Fewest cells that a set has here: of the smaller split of instances, 0 where not known."""
+    size = entry.size if entry.pack is None else entry.pack.size
+    series = [n * (size.length or 0) for n in (size.train, size.test) if n]
+    return (size.steps or min(series, default=0)) * size.channels
 
 
 def info(path: str, *, temperature: float = 5.0) -> dict[str, Any]:
     """What is in a corpus, and how often each set is drawn at a temperature.
 
     Raises:
-        InputError: there is no corpus at ``path`` (folder or URL), or ``temperature`` is not above zero.
+        InputError: there is no corpus at ``path`` (folder or URL), or the temperature makes no sense.
     """
+    from tsprout.data.corpus.episodes import check_temperature
     from tsprout.data.corpus.store import Corpus
 
-    if not temperature > 0:
-        raise InputError(f"a temperature of {temperature:g} makes no sense", fix="Give one above 0; the default is 5.")
+    check_temperature(temperature)
     return {"command": "corpus info"} | describe(Corpus(path), temperature)
 
 

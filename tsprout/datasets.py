@@ -104,20 +104,37 @@ def info(names: Sequence[str]) -> dict[str, Any]:
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """All that the catalogue knows of a set, and how it lies here; ``damaged`` says what is wrong with its file."""
+    """All that the catalogue knows of a set, and how it lies here.
+
+    ``damaged``: what is wrong with its file; ``instead``: the file of a later folder that is used in its place.
+    ``agreement``: of the values with the catalogue. ``found``: what the catalogue could know of them, and does not.
+    """
     from tsprout.data.catalog import sets
+    from tsprout.data.catalog.content import described as facts_of
     from tsprout.data.catalog.folders import cache_folder
 
     about = {**brief(entry), **{k: v for k, v in asdict(entry).items() if k not in ("name", "role", "domain", "size")}}
     about["shape"] = str(entry.size)
     about["goes_to"] = str(sets.place(entry, cache_folder()))
-    about["digest"] = about["damaged"] = None
-    if about["path"] is not None:
+    about |= dict.fromkeys(("digest", "damaged", "instead", "agreement", "found"))
+    about["partial"] = entry.pack.partial if entry.pack is not None and about["here"] == "partial" else ""
+    about["complete"] = about["here"] == "made"
+    if about["path"] is None:
+        return about
+    first, known = Path(about["path"]).parents[1], known_sets()
+    try:
+        real = sets.load_set(entry.name, folders=(first,), known=known)
+    except InputError as error:
+        about["damaged"] = error.what
         try:
-            about["digest"] = sets.load_set(entry.name, known=known_sets()).digest
-        except InputError as error:
-            about["damaged"] = error.what
-    about["complete"] = about["here"] in ("here", "made") and about["damaged"] is None
+            real = sets.load_set(entry.name, known=known)
+        except InputError:
+            return about
+        about["instead"] = str(real.path)
+    about |= {"digest": real.digest, "agreement": real.agreement or None, "complete": real.complete}
+    about["partial"] = real.partial
+    if real.complete and entry.content.digest is None and real.path is not None:
+        about["found"] = facts_of(sets.read_arrays(real.path))
     return about
 
 
@@ -202,7 +219,7 @@ def _pull_one(
         stopped.exit_code = INTERRUPTED
         raise stopped from None
     account = asdict(found)
-    account["path"] = str(found.path)
+    account["path"], account["exact"] = str(found.path), found.exact
     account["files"] = [{**asdict(fetch), "path": str(fetch.path)} for fetch in found.files]
     size = entry.size
     steps = size.steps or ((size.train or 0) + (size.test or 0)) * (size.length or 0)

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,14 @@ if TYPE_CHECKING:
     from tsprout.job import ReaderOptions
 
 Progress = Callable[[str, int, int], None]
-# Beyond these, two sets are not in the same units: real standard deviations between medians, and ratio of spreads.
-_FAR, _WIDE = 20.0, 50.0
+# How far apart two sets of one channel may lie: real standard deviations between medians, and ratio of spreads.
+_FAR, _WIDE = 5.0, 20.0  # a channel beyond both is in other units; the same data may be beyond neither
+_ALL_FAR, _ALL_WIDE = 20.0, 50.0  # beyond either in every channel
+_NOTED = 10.0  # a spread so many times another is remarked on
+_STILL = 2e-7  # of the largest value; what moves less is the rounding of float32
+_SCALED = 4.0  # what looks standardised or squeezed into a range, where the real one is so much off
+# Columns that may be left out of what is compared with the real series.
+_OPTIONAL = ("label_column", "static_columns", "id_column", "time_column")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +65,12 @@ class Report:
 
     def __getitem__(self, name: str) -> Score:
         return self.scores[name]
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -91,26 +104,21 @@ class Report:
 
     def facts(self) -> dict[str, str]:
         """What the report says of how it came about."""
-        found = versions()
-        kept = {"tsprout": found["tsprout"]} if "tsprout" in found else {}
-        return {"suite": self.suite, "seed": str(self.scores.seed), **kept}
+        return {"Suite": self.suite}
 
     def failures(self, under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
         """A sentence for every score below its limit in ``under`` or above that in ``over``.
 
         Raises:
-            InputError: a name that this report has no score of.
+            InputError: see :func:`check_limits`.
         """
+        check_limits(under, over, self.suite)
+        values = {score.name: score.value.mean for score in self.scores}
         found = []
         for limits, below in ((under, True), (over, False)):
             for name, limit in limits.items():
-                try:
-                    value = self.scores[name].value.mean
-                except KeyError:
-                    known = ", ".join(score.name for score in self.scores)
-                    where = "--fail-under" if below else "--fail-over"
-                    raise InputError(f"there is no score {name!r}", where=where, fix=f"Choose from {known}.") from None
-                if not np.isfinite(value):
+                value = values.get(name, float("nan"))
+                if not isfinite(value):
                     found.append(f"{name} could not be computed")
                 elif value < limit if below else value > limit:
                     found.append(f"{name} is {value:.4g}, {'below' if below else 'above'} {limit:g}")
@@ -135,31 +143,44 @@ def evaluate(
         shots: the series the generator was shown; by default the real ones, and the report then says that nothing
             unseen is there to compare with.
         held_out: real series it was not shown, to judge copying by; by default the real ones that are not shots.
-        suite: ``quick`` (seconds), ``full`` (a minute) or ``paper`` (minutes).
+        suite: ``quick`` (seconds), ``full`` (a minute) or ``paper`` (ten minutes and more for thousands of series).
         seed: everything random follows from it.
         progress: called as ``progress(stage, done, total)``.
-        **reading: options of :func:`tsprout.read`, for all of them.
+        **reading: options of :func:`tsprout.read`, for all of them; label, static, id and time columns need to be in
+            the real series only.
 
     Raises:
-        InputError: an object cannot be read; channels, lengths or units of the sets do not fit; or no such suite.
+        InputError: an object cannot be read; channels, lengths or units of the sets do not fit; the seed is negative;
+            or there is no such suite.
     """
     from tsprout.data.frames import from_object
     from tsprout.metrics.registry import suite as known_suite
     from tsprout.metrics.suites import score_suite
 
     known_suite(suite)
+    if seed < 0:
+        raise InputError(f"the seed is {seed}", where="seed", fix="Give 0 or more.")
     own = from_object(real, **reading)
     others = {
-        name: fitted(own, from_object(given, **reading), name)
+        name: _read_other(given, reading)
         for name, given in (("synthetic", synthetic), ("shot", shots), ("held-out", held_out))
         if given is not None
     }
+    notes = []
+    if len({_unnamed(each) for each in (own, *others.values())}) > 1 and own.n_channels > 1:
+        notes.append("Channels without names are matched with the others by their position.")
+    own = _named_after(own, next((each for each in others.values() if not _unnamed(each)), own))
+    others = {name: fitted(own, each, name) for name, each in others.items()}
+    for name, each in others.items():
+        notes += check_units(own, each, name)
     made, shown, unseen = others["synthetic"], others.get("shot"), others.get("held-out")
-    check_units(own, made)
     known = own if shown is None else shown
     labels = None
     if own.labels is not None and made.labels is not None and known.labels is not None:
         labels = (own.labels, made.labels, known.labels)
+    elif own.labels is not None and (suite == "full" or reading.get("label_column")):
+        bare = " and ".join(name for name, each in (("synthetic", made), ("shot", known)) if each.labels is None)
+        notes.append(f"Classification is left out: the {bare} series have no labels.")
     scores = score_suite(
         own.values,
         made.values,
@@ -170,16 +191,51 @@ def evaluate(
         seed=seed,
         progress=progress,
     )
-    return Report(scores, own, made, shown, suite)
+    return Report(replace(scores, notes=(*scores.notes, *notes)), own, made, shown, suite)
+
+
+def _read_other(given: Any, reading: Mapping[str, Any]) -> SeriesSet:
+    """Series to compare with the real ones, read without those optional columns that are not there."""
+    from tsprout.data.frames import from_object
+
+    options = dict(reading)
+    while True:
+        try:
+            return from_object(given, **options)
+        except InputError as error:
+            absent = [
+                (key, name)
+                for key in _OPTIONAL
+                for name in ([options[key]] if isinstance(options.get(key), str) else options.get(key) or ())
+                if error.what.startswith("there is no ") and error.what.endswith(f" {name!r}")
+            ]
+            if not absent:
+                raise
+            key, name = absent[0]
+            left = [] if isinstance(options[key], str) else [other for other in options[key] if other != name]
+            options[key] = left or None
+
+
+def _unnamed(series: SeriesSet) -> bool:
+    """Whether the channels have no names but those that arrays get."""
+    return series.channels == tuple(f"channel_{index}" for index in range(series.n_channels))
+
+
+def _named_after(series: SeriesSet, other: SeriesSet) -> SeriesSet:
+    """``series`` with the names of ``other``, by position, where only one of the two has names of its own."""
+    if other.n_channels != series.n_channels or other.channels == series.channels or not _unnamed(series):
+        return series
+    return replace(series, channels=other.channels, schema=None)
 
 
 def fitted(real: SeriesSet, other: SeriesSet, name: str) -> SeriesSet:
-    """``other`` with the channels of ``real``, in their order.
+    """``other`` with the channels of ``real``, in their order; by position where only one of the two names them.
 
     Raises:
         InputError: it has other channels, or series of another length.
     """
     where = f"{name} series"
+    other = _named_after(other, real)
     missing = [channel for channel in real.channels if channel not in other.channels]
     if missing or other.n_channels != real.n_channels:
         extra = [channel for channel in other.channels if channel not in real.channels]
@@ -205,46 +261,177 @@ def fitted(real: SeriesSet, other: SeriesSet, name: str) -> SeriesSet:
     )
 
 
-def check_units(real: SeriesSet, synthetic: SeriesSet) -> None:
+@dataclass(frozen=True)
+class _Beside:
+    """A channel of another set beside the real one, measured on the middle 98 % of the values.
+
+    Attributes:
+        gap: real standard deviations between the medians.
+        ratio: of the spreads, other over real; 0 where the other does not move.
+        shrunk: it hardly moves and its level did not shrink along: a generator that collapsed, no other unit.
+        scaled: the other looks standardised, or squeezed into a range of one or two, and the real one does not.
+        looks: how it looks then, whether the real one does or not; else empty.
+        apart: as the same data cannot be, whichever few series of it are taken.
+    """
+
+    gap: float
+    ratio: float
+    shrunk: bool
+    scaled: bool
+    looks: str
+    apart: bool
+
+
+def _beside(real: np.ndarray, other: np.ndarray) -> _Beside | None:
+    """``(n, L)`` each, NaN where nothing was observed; None where the real channel does not move or one is empty."""
+    pools = [_middle(values[np.isfinite(values)].astype(np.float64)) for values in (real, other)]
+    if not all(pool.size for pool in pools):
+        return None
+    made, (level, new) = pools[1], (float(np.median(pool)) for pool in pools)
+    spread, width = (float(pool.std()) if pool.std() > _STILL * np.abs(pool).max() else 0.0 for pool in pools)
+    if spread <= 0:
+        return None
+    gap, ratio = abs(new - level) / spread, width / spread
+    along = level != 0 and ratio > 0 and 1 / _SCALED < new / level / ratio < _SCALED
+    looks = ""
+    if abs(float(made.mean())) < 0.1 and 0.85 < width < 1.1:
+        looks = "standardised"
+    elif made.min() >= -0.01 and made.max() <= 1.01 and np.ptp(made) > 0.8:
+        looks = "squeezed into 0 to 1"
+    elif made.min() >= -1.01 and made.max() <= 1.01 and np.ptp(made) > 1.6:
+        looks = "squeezed into -1 to 1"
+    scaled = bool(looks) and (gap > _SCALED or not 1 / _SCALED <= ratio <= _SCALED)
+    # Few of many series may all lie at one level or move little; in other units they move as none of the real ones do.
+    moves, others = _moves(real), _moves(other)
+    unlike = bool(len(moves) and len(others)) and not (
+        np.quantile(moves, 0.01) / 2 <= np.median(others) <= 2 * np.quantile(moves, 0.99)
+    )
+    outside = not float(np.nanmin(real)) <= new <= float(np.nanmax(real))
+    apart = (unlike and ratio > 0 and not 1 / _WIDE <= ratio <= _WIDE) or (
+        outside and abs(new - level) > _FAR * max(spread, width)
+    )
+    return _Beside(gap, ratio, ratio < 1 / _WIDE and not along, scaled, looks, apart)
+
+
+def _middle(pool: np.ndarray) -> np.ndarray:
+    return np.clip(pool, *np.quantile(pool, [0.01, 0.99])) if pool.size else pool
+
+
+def _moves(values: np.ndarray) -> np.ndarray:
+    """How far the values of each series lie from its own mean, of those series ``(n, L)`` that move."""
+    seen = values[np.isfinite(values).any(axis=1)].astype(np.float64)
+    spreads = np.nanstd(seen, axis=1)
+    return np.asarray(spreads[spreads > _STILL * np.nanmax(np.abs(seen), axis=1)] if len(seen) else spreads)
+
+
+def check_units(real: SeriesSet, other: SeriesSet, name: str = "synthetic") -> list[str]:
     """Refuse to compare values in other units, such as standardised ones with raw ones: it would look like failure.
 
+    Shots and unseen series (``name`` is ``shot`` or ``held-out``) are claimed to be of the same data, so that a channel
+    far from the real one is enough. A generator may be as bad as it likes: collapsed, noisy, or some standard
+    deviations off. It is taken for one in other units where every channel looks standardised or squeezed into a range,
+    where every channel is very far, or where one is both far and spreads many times more or less.
+
+    Returns:
+        a note for every synthetic channel that is oddly far from the real one, but not refused.
+
     Raises:
-        InputError: every channel lies far from its real one, or spreads many times more or less there.
+        InputError: other units; it names the channel, or says that it is all of them.
     """
-    apart = []
-    for index in range(real.n_channels):
-        own, made = (s.values[:, index][s.observed[:, index]].astype(np.float64) for s in (real, synthetic))
-        if not len(own) or not len(made):
-            continue
-        spread, other = own.std(), made.std()
-        if spread <= 0:
-            continue
-        far = abs(np.median(made) - np.median(own)) / spread
-        apart.append(far > _FAR or other > _WIDE * spread or (other < spread / _WIDE and far > 1))
-    if apart and all(apart):
+    found = {
+        channel: beside
+        for index, channel in enumerate(real.channels)
+        if (beside := _beside(real.values[:, index], other.values[:, index])) is not None
+    }
+    where, fix = f"{name} series", "Bring both into the same units; what tsprout writes has those of the input."
+    if found and all(each.looks for each in found.values()) and any(each.scaled for each in found.values()):
+        looks = next(each.looks for each in found.values() if each.scaled)
+        every = "every channel is" if len(found) > 1 else "the values are"
+        raise InputError(
+            f"{every} {looks} and the real series are not: they are in different units", where=where, fix=fix
+        )
+    for channel, each in found.items():
+        both = each.gap > _FAR and not 1 / _WIDE < each.ratio < _WIDE and not each.shrunk
+        if each.apart if name != "synthetic" else both:
+            raise InputError(
+                f"channel {channel!r} seems to be in different units: {_apart(each)}", where=where, fix=fix
+            )
+    if name != "synthetic":
+        return []
+    if found and all((e.gap > _ALL_FAR or e.ratio > _ALL_WIDE) and not e.shrunk for e in found.values()):
         raise InputError(
             "no channel has the level and spread of the real one: the two seem to be in different units",
-            where="synthetic series",
-            fix="Bring both into the same units; what tsprout writes has those of the input.",
+            where=where,
+            fix=fix,
         )
+    return [
+        f"Channel {channel}: {_apart(each)}; are the synthetic series in other units?"
+        for channel, each in found.items()
+        if each.gap > _FAR or each.ratio > _NOTED or 0 < each.ratio < 1 / _NOTED
+    ]
+
+
+def _apart(beside: _Beside) -> str:
+    said = f"its median is {beside.gap:.3g} standard deviations from the real one"
+    if beside.ratio > 0 and not 0.5 < beside.ratio < 2:
+        more = beside.ratio > 1
+        said += (
+            f", and it spreads {beside.ratio if more else 1 / beside.ratio:.3g} times as {'much' if more else 'little'}"
+        )
+    return said
 
 
 def parse_limits(given: list[str] | None, where: str) -> dict[str, float]:
     """``["copying=0.8"]`` as ``{"copying": 0.8}``.
 
     Raises:
-        InputError: not a name and a number.
+        InputError: not a name and a finite number.
     """
     found = {}
     for text in given or []:
         name, _, number = text.partition("=")
+        fix = "Write for instance copying=0.8."
         try:
-            found[name.strip()] = float(number)
+            limit = float(number)
         except ValueError:
-            raise InputError(
-                f"{text!r} is not NAME=NUMBER", where=where, fix="Write for instance copying=0.8."
-            ) from None
+            raise InputError(f"{text!r} is not NAME=NUMBER", where=where, fix=fix) from None
+        if not isfinite(limit):
+            raise InputError(f"{text!r} is no limit: the number must be finite", where=where, fix=fix)
+        found[name.strip()] = limit
     return found
+
+
+def check_limits(under: Mapping[str, float], over: Mapping[str, float], suite: str) -> None:
+    """Refuse limits that the suite cannot judge, before anything is computed.
+
+    Raises:
+        InputError: a name that the suite has no score of, a limit that is not finite or on the good side of its score.
+    """
+    from tsprout.metrics.base import HIGHER, LOWER
+    from tsprout.metrics.copying import COPYING, NEAR_COPIES
+    from tsprout.metrics.registry import METRICS
+    from tsprout.metrics.registry import suite as known_suite
+
+    known = {metric.name: metric for metric in (*known_suite(suite), COPYING, NEAR_COPIES)}
+    if suite == "full":
+        known = {name: metric for name, metric in METRICS.items() if metric.group != "paper"}
+    sides = (("--fail-under", under, LOWER, "--fail-over"), ("--fail-over", over, HIGHER, "--fail-under"))
+    for where, limits, wrong, instead in sides:
+        for name, limit in limits.items():
+            if name not in known:
+                raise InputError(
+                    f"there is no score {name!r} in the {suite} suite",
+                    where=where,
+                    fix=f"Choose from {', '.join(known)}.",
+                )
+            if not isfinite(limit):
+                raise InputError(f"the limit of {name} is {limit}", where=where, fix="Give a finite number.")
+            if known[name].direction == wrong:
+                raise InputError(
+                    f"of {name} {wrong} is better, so that this would fail what is good",
+                    where=where,
+                    fix=f"Write {instead} {name}={limit:g}.",
+                )
 
 
 def evaluate_files(
@@ -265,10 +452,20 @@ def evaluate_files(
     """What ``tsprout evaluate`` does; the account has ``ok`` false where a score is beyond a limit.
 
     Raises:
-        InputError: see :func:`evaluate`; or the page cannot be written.
+        InputError: see :func:`evaluate` and :func:`check_limits`; or the page cannot be written, or would replace one
+            of the files it is about.
     """
     under, over = parse_limits(fail_under, "--fail-under"), parse_limits(fail_over, "--fail-over")
+    check_limits(under, over, suite)
     if html is not None:
+        inputs = {"real": real, "synthetic": synthetic, "shot": shots, "held-out": held_out}
+        for name, given in inputs.items():
+            if given is not None and html.exists() and given.exists() and html.samefile(given):
+                raise InputError(
+                    f"the page would replace the {name} series",
+                    where=str(html),
+                    fix="Choose another name for the page.",
+                )
         check_file(html, force=force)
     options = {} if reader is None else reader.to_dict()
     report = evaluate(
@@ -281,9 +478,9 @@ def evaluate_files(
         progress=progress,
         **options,
     )
-    failed = report.failures(under, over)
     if html is not None:
         report.to_html(html, title=f"{Path(synthetic).name} beside {Path(real).name}")
+    failed = report.failures(under, over)
     return {
         "command": "evaluate",
         "ok": not failed,

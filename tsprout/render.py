@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from tsprout.console import Console
+from tsprout.console import Console, Progress
 from tsprout.staging import readable_bytes
 
 
@@ -127,12 +130,42 @@ def scores(console: Console, found: Mapping[str, Any]) -> None:
 
 
 def evaluation(console: Console, account: Mapping[str, Any]) -> None:
-    """The scores, the page if one was written, and what is beyond a limit."""
+    """The scores, the page if one was written, and what is beyond a limit; with ``quiet`` the verdict alone."""
+    if console.quiet and not console.as_json:
+        print(account["scores"]["summary"], file=console.out)
     scores(console, account["scores"])
     if account["files"]["html"]:
         console.say(f"report: {account['files']['html']}")
     for text in account["failed"]:
         console.warn(text)
+
+
+@contextmanager
+def spoken(console: Console, bars: Progress | None, every_seconds: float = 30.0) -> Iterator[Progress | None]:
+    """``bars`` where there are any; else a line on standard error every so many seconds, unless ``quiet``.
+
+    A thread says it, because a single step may take longer than that.
+    """
+    if bars is not None or console.quiet:
+        yield bars
+        return
+    start, ended = time.monotonic(), threading.Event()
+    state = ["reading"]
+
+    def report(stage: str, done: int, total: int) -> None:
+        state[0] = f"{stage}: {done:,} of {total:,}" if total else stage
+
+    def speak() -> None:
+        while not ended.wait(every_seconds):
+            print(f"{state[0]} ({time.monotonic() - start:.0f} s)", file=console.err, flush=True)
+
+    thread = threading.Thread(target=speak, daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        ended.set()
+        thread.join()
 
 
 def doctor(console: Console, account: Mapping[str, Any]) -> None:

@@ -11,6 +11,13 @@ from tsprout.staging import readable_bytes
 
 LABEL = 14
 FEW = 6  # addresses that are shown
+AGREEMENT = {
+    "exact": "",
+    "close": "its values equal to the catalogue's within rounding",
+    "part": "of its values only a part is known, and is right",
+    "files": "its files are the catalogue's; of its values nothing but the shape is known",
+    "unverified": "unverified: nothing but the shape is known",
+}
 
 
 def size(found: Mapping[str, Any]) -> str:
@@ -69,7 +76,7 @@ def facts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("domain", about["domain"]),
         ("kind", about["size"]["kind"]),
         ("shape", about["shape"]),
-        ("sampling", about["sampling"]),
+        ("sampling", about["sampling"] or "not stated"),
         ("channels", ", ".join(about["channel_names"])),
         ("also called", ", ".join(about["aliases"])),
         ("licence", about["licence"]),
@@ -88,6 +95,9 @@ def facts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("the paper", _paper(about["paper"])),
         ("note", about["note"]),
         ("here", _place(about)),
+        ("its values", AGREEMENT.get(about["agreement"]) or (about["agreement"] and "equal to the last bit")),
+        ("its digest", about["digest"] if about["digest"] != content["digest"] else None),
+        *(("" if n else "to be added", line) for n, line in enumerate(_toml(about))),
     ]
     return [(label, str(value)) for label, value in told if value not in (None, "")]
 
@@ -100,6 +110,18 @@ def _paper(paper: Mapping[str, Any] | None) -> str | None:
     return f"{paper['windows']:,} windows of 24 steps{printed}, {paper['scaling']}{note}"
 
 
+def _toml(about: Mapping[str, Any]) -> list[str]:
+    """What the catalogue could know of the values that lie here, as lines for it."""
+    if not about["found"]:
+        return []
+    return [f"[{about['name']}.content]", *(f"{key} = {_value(value)}" for key, value in about["found"].items())]
+
+
+def _value(value: Any) -> str:
+    """In TOML, which writes lists, numbers (and nan) as Python does."""
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
 def _place(about: Mapping[str, Any]) -> str:
     state = about["here"]
     if state is None:
@@ -107,27 +129,35 @@ def _place(about: Mapping[str, Any]) -> str:
     if state == "made":
         return "made in memory where it is needed"
     if about["damaged"]:
-        return f"damaged, {about['path']}"
-    if state == "partial":
-        return f"in part ({about['pack']['partial']}), {about['path']}"
+        instead = f"; used in its place: {about['instead']}" if about["instead"] else ""
+        return f"damaged, {about['path']}{instead}"
+    if about["partial"]:
+        return f"in part ({about['partial']}), {about['path']}"
     return f"complete, {about['path']}"
 
 
 def pulled(console: Console, account: Mapping[str, Any]) -> None:
     """One set that was pulled, was there, or would be pulled."""
     name = account["name"]
+    alike = AGREEMENT.get(account["agreement"])
+    alike = f"; {alike}" if alike else ""
     if account["was_there"]:
-        console.say(f"{name}: is here already, {account['path']}")
+        console.say(f"{name}: is here already, {account['path']}{alike}")
     elif account["dry_run"]:
         console.say(f"{name}: about {readable_bytes(account['value_bytes'])} of values, to {account['path']}")
         if account["generator"]:
             console.say(f"  made here ({account['generator']})")
-        for file in account["files"]:
+        if account["needs"]:
+            console.say(f"  {account['needs']}")
+        for file in account["files"][:FEW]:
             there = f"{readable_bytes(file['bytes'])} there" if file["there"] else ""
             begun = f"{readable_bytes(file['bytes'])} there so far" if file["bytes"] else "to be fetched"
             console.say(f"  {file['url']}\n    -> {file['path']} ({there or begun})")
+        if len(account["files"]) > FEW:
+            fetched = sum(not file["there"] for file in account["files"])
+            more = counted(len(account["files"]) - FEW, "more file")
+            console.say(f"  and {more} ({len(account['files']):,} in all, {fetched:,} to be fetched; --json has all)")
     else:
-        alike = "" if account["exact"] else ", its values equal to the catalogue's within rounding"
         console.say(f"{name}: {readable_bytes(account['bytes'])}, {account['path']}{alike}")
 
 

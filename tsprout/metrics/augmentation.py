@@ -1,11 +1,13 @@
 """Augmentation: do synthetic series, added to the few real ones, make a better forecaster or classifier.
 
-The question of someone who has ten series: three times the same model is trained, on the shots alone, on the shots
-with synthetic series added, and on the shots with as many more real ones added, and tested on real series that none of
-them saw. The score is the second error over the first: below 1 the synthetic series help, above 1 they harm. The third
-over the first is the floor: what as many real series would have done. Forecasters and their error are those of
+The question of someone who has ten series: the same model is trained on the shots alone, on the shots with synthetic
+series added, and on the shots with as many more real ones added, and tested on real series that none of them saw. The score is the second error over the first: below 1 the synthetic series help, above 1 they harm. The third
+over the first is the floor: what as many real series would have done. Two more models show what takes no skill: with the
+shots themselves added, drawn with replacement, and with Gaussian noise of the right mean and spread (which may help, as
+any regularisation may). Forecasters and their error are those of
 :mod:`tsprout.metrics.forecasting`; where labels exist the classifier is that of :mod:`tsprout.metrics.classification`.
-All is repeated over random halves of the unseen series (one half to add, one to test on) and draws of synthetic ones.
+All is repeated over halves of the unseen series (one half to add, one to test on), which are stretches of consecutive ones so
+that windows to add do not overlap those to test on, and over draws of synthetic ones.
 To a classification error one more wrong series is added, before and after: from none to none is no change.
 """
 
@@ -22,6 +24,7 @@ from tsprout.metrics.classification import balanced_error, classes, with_labels
 from tsprout.metrics.copying import unseen
 from tsprout.metrics.forecasting import error, filled
 from tsprout.metrics.reference import Reference, align, features, share_gaps
+from tsprout.metrics.splits import gaussian, halves, spread
 
 REPEATS = 5
 _LEAST = 4  # unseen real series below which nothing is said
@@ -57,6 +60,8 @@ class Gain:
         ratio: mean error with synthetic series added over mean error of the shots alone; below 1 they help.
         low, high: smallest and largest ratio of any repeat.
         floor: the same ratio for as many more real series; ``floor_low`` and ``floor_high`` its extremes.
+        shots: the same ratio for as many draws from the shots; ``shots_low`` and ``shots_high`` its extremes.
+        noise: the same ratio for as many series of noise; ``noise_low`` and ``noise_high`` its extremes.
         error_shots, error_synthetic, error_real: mean errors with nothing, synthetic and real series added.
     """
 
@@ -66,14 +71,20 @@ class Gain:
     floor: float
     floor_low: float
     floor_high: float
+    shots: float
+    shots_low: float
+    shots_high: float
+    noise: float
+    noise_low: float
+    noise_high: float
     error_shots: float
     error_synthetic: float
     error_real: float
 
     @property
     def helps(self) -> bool:
-        """Whether every single repeat had a smaller error with synthetic series added."""
-        return self.high < 1
+        """Whether every single repeat had a smaller error with synthetic series added, and shots or noise do less."""
+        return self.high < 1 and not self.ratio >= min(self.shots, self.noise)
 
 
 @dataclass(frozen=True)
@@ -121,34 +132,41 @@ def augmentation(
     length = held_out.shape[-1]
     made, shown = share_gaps(made[..., :length], held_out, np.random.default_rng([seed, 19])), shown[..., :length]
     known = classes(labels[0], labels[2]) if labels else []
+    noise = gaussian(shown, _MOST, np.random.default_rng([seed, 31]))
+    noise = share_gaps(noise, held_out, np.random.default_rng([seed, 37]))
     sets = [held_out, made, shown]
     codes = [np.full(len(part), np.nan) for part in sets]
     if labels and len(known) > 1:
         codes = [with_labels(part, names, known)[:, -1, 0] for part, names in zip(sets, labels, strict=True)]
     fresh = unseen(held_out, shown)
     reference = Reference.fit(np.concatenate([shown, held_out[fresh]]), seed=seed)
-    series = [filled(part, reference) for part in (held_out[fresh], made, shown)]
+    series = [filled(part, reference) for part in (held_out[fresh], made, shown, noise)]
     codes[0] = codes[0][fresh]
     n = len(series[0])
     repeats = repeats if n >= _LEAST else 0
     added, tested = min(n // 2, len(made), _MOST), min(n - n // 2, _MOST)
-    draws = [_draw(n, len(made), added, tested, np.random.default_rng([seed, 17, turn])) for turn in range(repeats)]
+    draws = [
+        _draw(n, len(made), len(shown), added, tested, np.random.default_rng([seed, 17, turn]))
+        for turn in range(repeats)
+    ]
     forecasts = _gain(series, draws, lambda train, test, turn: error(train, test, seed=seed + turn), 0.0)
     answers = _gain([], [], _class_error, 0.0)
     if repeats and len(known) > 1:
-        rows = [features(part, reference) for part in (held_out[fresh], made, shown)]
+        rows = [features(part, reference) for part in (held_out[fresh], made, shown, noise)]
+        codes.append(np.random.default_rng([seed, 41]).choice(codes[2], len(noise)))
         marked = [np.column_stack([part, names]) for part, names in zip(rows, codes, strict=True)]
         answers = _gain(marked, draws, _class_error, 1 / max(tested, 1))
     return Augmentation(forecasts, answers, len(shown), added if repeats else 0, tested if repeats else 0, repeats)
 
 
-_Draw = tuple[np.ndarray, np.ndarray, np.ndarray]
+_Draw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _draw(n: int, m: int, added: int, tested: int, rng: np.random.Generator) -> _Draw:
-    """Positions of the real series to add and to test on, and of the synthetic ones to add."""
-    order = rng.permutation(n)
-    return np.sort(order[:added]), np.sort(order[n - tested :]), np.sort(rng.choice(m, added, replace=False))
+def _draw(n: int, m: int, k: int, added: int, tested: int, rng: np.random.Generator) -> _Draw:
+    """Positions of the real series to add and to test on, and of the synthetic ones and of the shots to add."""
+    first, second = halves(n, n, rng)
+    more, test = first[spread(len(first), added, rng)], second[spread(len(second), tested, rng)]
+    return more, test, np.sort(rng.choice(m, added, replace=False)), rng.choice(k, added)
 
 
 def _class_error(train: np.ndarray, test: np.ndarray, turn: int) -> float:
@@ -157,32 +175,23 @@ def _class_error(train: np.ndarray, test: np.ndarray, turn: int) -> float:
 
 
 def _gain(sets: list[np.ndarray], draws: list[_Draw], score: _Score, grain: float) -> Gain:
-    """Errors of one task over all draws; ``sets`` are the unseen real, the synthetic and the shown rows.
+    """Errors of one task over all draws; ``sets`` are the unseen real, the synthetic, the shown and the noise rows.
 
     ``grain`` is added to every error before ratios are taken.
     """
     found = []
-    for turn, (more, test, made) in enumerate(draws):
-        unseen_rows, synthetic, shown = sets
-        trained = (shown, np.concatenate([shown, synthetic[made]]), np.concatenate([shown, unseen_rows[more]]))
-        found.append([score(train, unseen_rows[test], turn) for train in trained])
-    table = np.array(found).reshape(-1, 3)
+    for turn, (more, test, made, again) in enumerate(draws):
+        unseen_rows, synthetic, shown, noise = sets
+        extra = (shown[:0], synthetic[made], unseen_rows[more], shown[again], noise[: len(made)])
+        found.append([score(np.concatenate([shown, rows]), unseen_rows[test], turn) for rows in extra])
+    table = np.array(found).reshape(-1, 5)
     table = table[np.isfinite(table).all(axis=1)]
-    alone, with_synthetic, with_real = table.mean(axis=0) if len(table) else np.full(3, np.nan)
+    means = table.mean(axis=0) if len(table) else np.full(5, np.nan)
+    alone, with_synthetic, with_real = means[:3]
     if not alone + grain > 0:
         nan = float("nan")
-        return Gain(nan, nan, nan, nan, nan, nan, float(alone), float(with_synthetic), float(with_real))
-    mean_ratio, mean_floor = (np.array([with_synthetic, with_real]) + grain) / (alone + grain)
+        return Gain(*[nan] * 12, float(alone), float(with_synthetic), float(with_real))
+    mean = (means[1:] + grain) / (alone + grain)
     ratios = (table[:, 1:] + grain) / np.maximum(table[:, :1] + grain, 1e-3 * alone)
-    (low, floor_low), (high, floor_high) = ratios.min(axis=0), ratios.max(axis=0)
-    return Gain(
-        ratio=float(mean_ratio),
-        low=float(low),
-        high=float(high),
-        floor=float(mean_floor),
-        floor_low=float(floor_low),
-        floor_high=float(floor_high),
-        error_shots=float(alone),
-        error_synthetic=float(with_synthetic),
-        error_real=float(with_real),
-    )
+    spans = np.stack([mean, ratios.min(axis=0), ratios.max(axis=0)], axis=1).tolist()
+    return Gain(*(end for span in spans for end in span), float(alone), float(with_synthetic), float(with_real))

@@ -20,6 +20,8 @@ LOWER = "lower"
 HIGHER = "higher"
 ONE = "one"
 
+_ONE_MOST = float(np.log(10))  # ten times too much is as bad as a loss of this direction gets
+
 Prepare = Callable[[np.ndarray, Reference], np.ndarray]
 Compare = Callable[[np.ndarray, np.ndarray, int], float]
 
@@ -51,10 +53,13 @@ class Metric:
         return float(np.clip(value, *self.range)) if np.isfinite(value) else float("nan")
 
     def loss(self, value: float) -> float:
-        """The value as something of which 0 is best and more is worse, whatever the direction."""
+        """The value as something of which 0 is best and more is worse, whatever the direction.
+
+        Of a ratio it is the size of its logarithm, bounded, so that a single ratio near 0 does not rule a mean.
+        """
         if self.direction == HIGHER:
             return max(1.0 - value, 0.0)
-        return abs(float(np.log(max(value, 1e-6)))) if self.direction == ONE else value
+        return min(abs(float(np.log(max(value, 1e-6)))), _ONE_MOST) if self.direction == ONE else value
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ hands back what it was shown, they reward it. Two numbers do:
   real series are; near 0 are copies; well above 1 the series are unlike the shots altogether.
 - *near copies*: share of synthetic series nearer to a shot than the nearest 5 % of unseen real series are.
 
-Without unseen real series the shots stand in for them: each one's distance to the others. Copies that were shifted in
+Without unseen real series the shots stand in for them: each one's distance to the others. Where shots are overlapping
+windows in order, two neighbours on both sides do not count, for they share time steps with it. Copies that were shifted in
 time or rescaled are not found.
 """
 
@@ -27,6 +28,8 @@ PERCENTILE = 5.0
 _CELLS = 1 << 23  # cells of the largest intermediate array
 _RESAMPLES = 200
 _DRAWN = 1000  # most distances drawn in each resampling
+_SHARED = 2  # neighbours of an overlapping window, on both sides, that share too much with it
+_NORMAL = 1.645  # standard deviations that hold 90 % of a normal distribution
 _EXACT = 200  # with at most so many unseen real series their own share of near copies is measured, leaving one out
 
 COPYING = Metric(
@@ -44,7 +47,7 @@ NEAR_COPIES = Metric(
     direction=LOWER,
     range=(0.0, 1.0),
     unit="",
-    explanation="Share of synthetic series that are nearer to one of your series than unseen real series ever come.",
+    explanation="Share of synthetic series that are nearer to one of your series than 95 % of unseen real series come.",
     group="copying",
 )
 
@@ -57,10 +60,10 @@ class Copying:
         ratio: median distance over the reference's; NaN when there is no reference.
         ratio_low, ratio_high: what the ratio may as well be, given how few distances it comes from.
         chance_low, chance_high: 5 % and 95 % of the ratio of two sets that are both drawn from the reference.
-        near_copies: share nearer than ``threshold``.
+        near_copies: share nearer than ``threshold``; ``near_low`` and ``near_high`` its 90 % interval (Wilson).
         chance_near: share expected of unseen real series; ``chance_near_high`` adds two standard errors.
         threshold: 5th percentile of the reference distances, in standard deviations.
-        n_reference: number of reference distances.
+        n_reference, n_synthetic: number of reference and of synthetic distances.
         held_out: whether the reference are unseen series; otherwise they are the shots, each one left out in turn.
     """
 
@@ -75,9 +78,12 @@ class Copying:
     threshold: float
     n_reference: int
     held_out: bool
+    near_low: float = float("nan")
+    near_high: float = float("nan")
+    n_synthetic: int = 0
 
 
-def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False) -> np.ndarray:
+def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False, skip: int = 0) -> np.ndarray:
     """Distance ``(n,)`` from every one of ``series`` (n, C, L) to the nearest of ``shots`` (k, C, L).
 
     Memory does not grow with ``n`` beyond the result. NaN where no cell is observed on both sides.
@@ -85,6 +91,7 @@ def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False) -
     Args:
         series, shots: standardised values, NaN where not observed.
         skip_self: the two sets are the same and a series does not count as its own neighbour.
+        skip: with ``skip_self``, so many series before and after it do not either.
     """
     seen = ~np.isnan(shots.reshape(len(shots), -1))
     target = np.where(seen, shots.reshape(len(shots), -1), 0.0)
@@ -106,10 +113,26 @@ def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False) -
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = np.where(shared > 0, np.maximum(total, 0.0) / shared, np.inf)
         if skip_self:
-            distance[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+            apart = np.abs(start + np.arange(len(part))[:, None] - np.arange(len(shots)))
+            distance[apart <= skip] = np.inf
         closest = distance.min(axis=1)
         result[start : start + rows] = np.where(np.isfinite(closest), np.sqrt(closest), np.nan)
     return result
+
+
+def overlapping(series: np.ndarray) -> bool:
+    """Whether ``series`` (k, C, L) are windows of one recording, in order: each begins with what the last ended in.
+
+    One shift must serve most neighbours. Single steps, and stretches that do not move, agree by chance and do not count.
+    """
+    first, second = series[:-1], series[1:]
+    for shift in range(1, series.shape[-1] - 1):
+        end, start = first[..., shift:], second[..., :-shift]
+        same = np.isclose(end, start, rtol=1e-5, atol=1e-8, equal_nan=True).all(axis=(1, 2))
+        change = np.diff(end, axis=-1)
+        if 2 * np.count_nonzero(same & (~np.isnan(change) & (change != 0)).any(axis=(1, 2))) > len(first):
+            return True
+    return False
 
 
 def unseen(real: np.ndarray, shots: np.ndarray) -> np.ndarray:
@@ -161,17 +184,29 @@ def copying(
     anchor = reference.standardise(shown)
     distances = nearest(reference.standardise(made), anchor)
     held_out = len(others) > 0
-    base = nearest(reference.standardise(others), anchor) if held_out else nearest(anchor, anchor, skip_self=True)
+    if held_out:
+        base = nearest(reference.standardise(others), anchor)
+    else:
+        base = nearest(anchor, anchor, skip_self=True, skip=_SHARED if overlapping(anchor) else 0)
     return _summarise(
         distances[~np.isnan(distances)], base[~np.isnan(base)], held_out, np.random.default_rng([seed, 3])
     )
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """90 % interval of a ``share`` of ``n`` cases (Wilson 1927)."""
+    centre = (share + _NORMAL**2 / (2 * n)) / (1 + _NORMAL**2 / n)
+    reach = _NORMAL * np.sqrt(share * (1 - share) / n + _NORMAL**2 / (4 * n**2)) / (1 + _NORMAL**2 / n)
+    return float(max(min(centre - reach, share), 0.0)), float(min(max(centre + reach, share), 1.0))
 
 
 def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.random.Generator) -> Copying:
     nan = float("nan")
     middle = float(np.median(base)) if base.size else 0.0
     if not distances.size or middle <= 0.0:
-        return Copying(nan, nan, nan, nan, nan, nan, nan, nan, nan, int(base.size), held_out)
+        return Copying(
+            nan, nan, nan, nan, nan, nan, nan, nan, nan, int(base.size), held_out, nan, nan, int(distances.size)
+        )
     ratio = float(np.median(distances)) / middle
     medians = [
         np.median(base[rng.integers(base.size, size=(_RESAMPLES, min(count, _DRAWN)))], axis=1)
@@ -185,16 +220,21 @@ def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.
         left_out = [base[i] < np.percentile(np.delete(base, i), PERCENTILE) for i in range(base.size)]
         chance = float(np.mean(left_out))
     margin = 2 * np.sqrt(chance * (1 - chance) * (1 / base.size + 1 / distances.size))
+    near = float(np.mean(distances < threshold))
+    near_low, near_high = wilson(near, distances.size)
     return Copying(
         ratio=ratio,
         ratio_low=ratio / high,
         ratio_high=ratio / low if low > 0 else float("inf"),
         chance_low=low,
         chance_high=high,
-        near_copies=float(np.mean(distances < threshold)),
+        near_copies=near,
         chance_near=chance,
         chance_near_high=min(chance + float(margin), 1.0),
         threshold=threshold,
         n_reference=int(base.size),
         held_out=held_out,
+        near_low=near_low,
+        near_high=near_high,
+        n_synthetic=int(distances.size),
     )

@@ -11,11 +11,12 @@ from tsprout.metrics.copying import COPYING, NEAR_COPIES, Copying
 from tsprout.metrics.scores import Score
 from tsprout.metrics.verdicts import Interval, copying_verdict, fidelity_verdict, near_copies_verdict
 
+TINY = 6  # real series below which all draws are much the same
 _MANY = 20  # draws from which quantiles are read
-_ENOUGH = 5  # reference distances below which nothing is said about copying
+_ENOUGH = 5  # reference distances, and synthetic series, below which nothing is said about copying
 
 
-def pair_score(metric: PairMetric, drawn: Mapping[str, Sequence[float]], *, few: bool) -> Score:
+def pair_score(metric: PairMetric, drawn: Mapping[str, Sequence[float]], *, few: bool, tiny: bool = False) -> Score:
     """The score of repeated comparisons: numbers for ``value``, ``floor``, ``shots`` and ``noise``.
 
     The verdict is made of losses (:meth:`~tsprout.metrics.base.Metric.loss`), so that it knows no direction.
@@ -26,7 +27,13 @@ def pair_score(metric: PairMetric, drawn: Mapping[str, Sequence[float]], *, few:
         losses = {k: [metric.loss(v) if np.isfinite(v) else v for v in values] for k, values in drawn.items()}
         judged = {kind: interval(None, values) for kind, values in losses.items()}
     verdict = fidelity_verdict(
-        judged["value"], judged["floor"], judged["shots"], judged["noise"], few=few, tolerance=metric.tolerance
+        judged["value"],
+        judged["floor"],
+        judged["shots"],
+        judged["noise"],
+        few=few,
+        tiny=tiny,
+        tolerance=metric.tolerance,
     )
     return score(metric, **found, few=few, verdict=verdict)
 
@@ -49,10 +56,10 @@ def interval(metric: Metric | None, values: Sequence[float]) -> Interval:
 
 def copying_scores(found: Copying, *, few: bool) -> list[Score]:
     """Distance ratio and near copies as scores: their floor is chance, and handing back the shots scores 0 and 1."""
-    enough = found.n_reference >= _ENOUGH
+    enough = min(found.n_reference, found.n_synthetic) >= _ENOUGH
     ratio = Interval(found.ratio, found.ratio_low, found.ratio_high)
     chance = Interval(1.0, found.chance_low, found.chance_high) if ratio.known else Interval()
-    near = Interval(found.near_copies, found.near_copies, found.near_copies)
+    near = Interval(found.near_copies, found.near_low, found.near_high)
     near_chance = Interval(found.chance_near, 0.0, found.chance_near_high) if near.known else Interval()
     handed_back = (Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)) if ratio.known else (Interval(), Interval())
     few = few or not enough

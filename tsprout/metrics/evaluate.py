@@ -3,9 +3,12 @@
 Most scores depend on how many series they are computed from, so every number of a row comes from ``m`` series against
 ``m``: a random half ``A`` of the real series is compared with ``m`` synthetic series (value), with the other half
 (floor), with ``m`` draws from the shots (first ceiling) and with ``m`` series of noise (second ceiling), and this is
-repeated over fresh halves. Were the synthetic series drawn from the real distribution, value and floor would have the
-same expectation whatever ``m`` is. Shots that are in ``A`` are never handed back against it: a generator that only
-repeats what it was shown cannot know a series that it was not.
+repeated over fresh halves. Were the real and the synthetic series independent draws from one distribution, value and
+floor would have the same expectation whatever ``m`` is. The two halves are disjoint stretches of one recording instead:
+where it drifts, they are a little more unlike than independent samples, and the floor lies a little too high. Shots that are in ``A`` are never handed back against it: a generator that only
+repeats what it was shown cannot know a series that it was not. Real series that are shots are left out altogether where
+enough others remain. Where the real series *are* the shots, "as good as another real sample" says no more than that
+the synthetic series are as good as one half of the shots is to the other half: a note says so.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from tsprout.metrics.copying import copying
 from tsprout.metrics.reference import Reference, align, check
 from tsprout.metrics.registry import pair_metrics
 from tsprout.metrics.scores import Score, Scores
-from tsprout.metrics.splits import Split, gapped, gaussian, split, spread
+from tsprout.metrics.splits import Split, gapped, gaussian, split, spread, without_shots
 
 Progress = Callable[[str, int, int], None]
 
@@ -53,11 +56,12 @@ def evaluate(
         progress: called as ``progress("score", done, total)``.
 
     Raises:
-        InputError: an array cannot be scored, or they do not fit each other.
+        InputError: an array cannot be scored, they do not fit each other, or the seed is below 0.
     """
     suite = pair_metrics(metrics)
     if max_series < 2:
         raise InputError(f"max_series is {max_series}", fix="Give at least 2.")
+    check_seed(seed)
     n_real, n_synthetic = len(check(real, "real")), len(check(synthetic, "synthetic"))
     real_values, made = align(real, synthetic)
     real_values, shown = align(real_values, shots, ("real", "shot"))
@@ -66,15 +70,18 @@ def evaluate(
     notes = _notes(np.shape(real), np.shape(synthetic), length)
     rng = np.random.default_rng([seed, 11])
 
-    pool = real_values[spread(n_real, 2 * max_series, rng)]
-    size = max(min(n_real // 2, max_series, n_synthetic), 1)
+    compared, note = without_shots(real_values, shown)
+    notes += [note] if note else []
+    n_compared = len(compared)
+    pool = compared[spread(n_compared, 2 * max_series, rng)]
+    size = max(min(n_compared // 2, max_series, n_synthetic), 1)
     few = size < FEW // 2
-    repeats = 25 if size < 25 else 10 if size < 100 else 5
+    repeats = 25 if size < 25 else 10 if size < 100 else 6
     chosen = made[spread(n_synthetic, repeats * size, rng)]
     reference = Reference.fit(pool, seed=seed)
     noise = gaussian(shown, repeats * size if size < 250 else 2 * size, rng)
     sets = {"real": pool, "synthetic": chosen, "shots": shown, "noise": noise}
-    splits = [split(pool, chosen, shown, noise, size, rng) for _ in range(repeats)] if n_real > 1 else []
+    splits = [split(pool, chosen, shown, noise, size, rng) for _ in range(repeats)] if n_compared > 1 else []
 
     total = len(suite) + 1
     with_gaps = gapped(sets, seed) if any(metric.fills for metric in suite) else sets
@@ -87,7 +94,7 @@ def evaluate(
         if key not in prepared:
             source = with_gaps if metric.fills else sets
             prepared[key] = {name: metric.prepare(values, reference) for name, values in source.items()}
-        scores.append(_score(metric, prepared[key], splits[: metric.repeats], few=few, seed=seed))
+        scores.append(_score(metric, prepared[key], splits[: metric.repeats], few, n_compared < describe.TINY, seed))
     if progress is not None:
         progress("score", len(suite), total)
     unseen = real_values if held_out is None else align(real_values, held_out, ("real", "held-out"))[1]
@@ -114,13 +121,25 @@ def evaluate(
     )
 
 
+def check_seed(seed: int) -> None:
+    """Refuse what no generator can start from.
+
+    Raises:
+        InputError: the seed is below 0.
+    """
+    if seed < 0:
+        raise InputError(f"the seed is {seed}", fix="Give 0 or a larger whole number.")
+
+
 def _notes(real: tuple[int, ...], synthetic: tuple[int, ...], length: int) -> list[str]:
     if real[-1] == synthetic[-1] == length:
         return []
     return [f"Only the first {length} time steps were compared, those that all sets have."]
 
 
-def _score(metric: PairMetric, rows: dict[str, np.ndarray], splits: list[Split], *, few: bool, seed: int) -> Score:
+def _score(
+    metric: PairMetric, rows: dict[str, np.ndarray], splits: list[Split], few: bool, tiny: bool, seed: int
+) -> Score:
     drawn: dict[str, list[float]] = {"value": [], "floor": [], "shots": [], "noise": []}
     for number, chosen in enumerate(splits):
         half = rows["real"][chosen.half]
@@ -132,4 +151,4 @@ def _score(metric: PairMetric, rows: dict[str, np.ndarray], splits: list[Split],
         }
         for kind, other in others.items():
             drawn[kind].append(metric.compare(half, other, seed + number) if len(other) else float("nan"))
-    return describe.pair_score(metric, drawn, few=few)
+    return describe.pair_score(metric, drawn, few=few, tiny=tiny)

@@ -8,6 +8,7 @@ is the area minus one half: 0 for nothing leaked, 0.5 for every shot given away.
 far, so the area that chance reaches in one case of twenty stands beside it.
 
 Features see the shape of a series wherever in time it is, so a copy that was shifted or slightly changed still counts.
+Shots and unseen series show the same gaps when they are tried, for gaps would tell them apart.
 Shots and unseen series must be of one kind: where the unseen ones come from a later time, the area tells times apart.
 """
 
@@ -22,7 +23,7 @@ from tsprout.errors import InputError
 from tsprout.metrics.base import LOWER, Metric
 from tsprout.metrics.copying import unseen
 from tsprout.metrics.neighbours import distances, thinned
-from tsprout.metrics.reference import Reference, align, features
+from tsprout.metrics.reference import Reference, align, features, share_gaps
 from tsprout.metrics.two_sample import standard_error
 
 _ENOUGH = 5  # shots, and unseen real series
@@ -86,7 +87,7 @@ def membership(
         synthetic: generated series.
         shots: the series the generator was shown.
         held_out: real series; those that are among the shots are taken out.
-        seed: of the random kernels.
+        seed: of the random kernels, and of the gaps that shots and unseen series lend each other.
         reference: scale of the real series; measured on shots and unseen series together when not given.
 
     Raises:
@@ -101,6 +102,10 @@ def membership(
     nan = float("nan")
     if min(len(shown), len(others)) < _ENOUGH:
         return Membership(nan, nan, nan, nan, nan, len(shown), len(others))
+    shown, others = (
+        share_gaps(shown, others, np.random.default_rng([seed, 23])),
+        share_gaps(others, shown, np.random.default_rng([seed, 29])),
+    )
     candidates = np.concatenate([shown, others])
     reference = reference or Reference.fit(candidates, seed=seed)
     if len(reference.mean) != shown.shape[1]:

@@ -128,25 +128,32 @@ class Scores:
         if not self.scores and self.notes:
             return self.notes[0]
         fidelity = [score for score in self.scores if score.verdict in (*words.TOLD, words.UNCLEAR)]
+        blind = sum(score.verdict == words.BLIND for score in self.scores)
         counts = [(said, sum(score.verdict == said for score in fidelity)) for said in words.TOLD]
         parts = [f"{said} on {count}" for said, count in counts if count]
         told = sum(count for _, count in counts)
         if not told:
             sentence = "There are too few series to tell how good the synthetic ones are"
+            if blind and not fidelity:
+                sentence = "No score can tell here how good the synthetic series are"
         else:
             sentence = f"Of {len(fidelity)} scores the synthetic series are {_and(parts)}"
             if told < len(fidelity):
                 sentence += f", with too few series to tell on {len(fidelity) - told}"
         verdicts = [score.verdict for score in self.scores if score not in fidelity]
+        if blind and fidelity:
+            sentence += f"; {blind} more cannot tell here"
         if words.COPIES in verdicts:
             sentence += "; they are close to copies of your series"
         elif words.TOO_NEAR in verdicts:
             sentence += "; they are nearer to your series than unseen real ones would be"
         elif words.TOO_FAR in verdicts:
             sentence += "; they are further from your series than unseen real ones would be"
+        elif words.LEAKS in verdicts:
+            sentence += "; they are no plain copies, yet they tell which real series were among yours"
         elif words.FAR_ENOUGH in verdicts:
             sentence += "; they show no sign of being copies"
-        if words.LEAKS in verdicts:
+        if words.LEAKS in verdicts and not sentence.endswith("among yours"):
             sentence += "; they tell which real series were among yours"
         if words.HELPS in verdicts and words.HARMS not in verdicts:
             sentence += "; added to your series they make a better model than your series alone"

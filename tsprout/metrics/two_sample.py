@@ -22,7 +22,7 @@ from tsprout.metrics.discriminative import folds
 from tsprout.metrics.neighbours import same_size
 from tsprout.metrics.reference import Reference, align, features, share_gaps
 
-N_TREES = 40  # and as many as there are series a side when these are fewer, but ten at least
+N_TREES = 20  # and as many as there are series a side when these are fewer, but ten at least
 _LEAF = 2
 _NORMAL = 1.645  # standard deviations that hold 90 % of a normal distribution
 
@@ -134,5 +134,5 @@ TWO_SAMPLE = PairMetric(
     prepare=features,
     compare=_compare,
     fills=True,
-    repeats=3,
+    repeats=6,
 )

@@ -9,6 +9,9 @@ AS_GOOD = "as good as another real sample"
 BETTER = "better than handing back your series"
 WORSE = "worse than handing back your series"
 SAME = "about as good as handing back your series"
+WORSE_THAN_REAL = "worse than another real sample"
+NO_BETTER_THAN_NOISE = "no better than noise"
+BLIND = "this score cannot tell here"
 UNCLEAR = "too few series to tell"
 FAR_ENOUGH = "as far from your series as unseen real ones"
 TOO_NEAR = "nearer to your series than unseen real ones"
@@ -22,7 +25,8 @@ NOT_APPLICABLE = "does not apply"
 
 _COPIES_BELOW = 0.5
 _NEAR_BELOW = 0.9  # with many series even a ratio that matters to nobody lies outside of chance
-TOLD = (AS_GOOD, BETTER, SAME, WORSE)
+_GAP = 0.05  # share of the way from the shots to the floor that a generator must have gone to be better
+TOLD = (AS_GOOD, BETTER, SAME, NO_BETTER_THAN_NOISE, WORSE_THAN_REAL, WORSE)
 
 
 @dataclass(frozen=True)
@@ -40,32 +44,54 @@ class Interval:
 
 
 def fidelity_verdict(
-    value: Interval, floor: Interval, shots: Interval, noise: Interval, *, few: bool, tolerance: float = 1.25
+    value: Interval,
+    floor: Interval,
+    shots: Interval,
+    noise: Interval,
+    *,
+    few: bool,
+    tiny: bool = False,
+    tolerance: float = 1.25,
 ) -> str:
     """Where a value of which less is better stands between its floor and what handing back the shots scores.
 
     At the floor is what lies within its spread, or at most ``tolerance`` times its mean: the spread of halves of one
     sample is narrower than that of samples. With few series a claim needs more: a value that is worse than the mean
-    floor but within one and a half times its spread, or a score on which even noise passes for real, says nothing,
-    unless hardly any two draws overlap.
+    floor but within one and a half times its spread says nothing, unless hardly any two draws overlap. Nor do draws that
+    do not overlap say anything where there are so few series (``tiny``) that all of them are the same few again.
+
+    Where noise is at the floor, a value that is there as well says nothing, however many series there are. Where the
+    shots are the real series, "as good as another real sample" means as good as one half of the shots is to the other.
+    Better than handing back the shots is what has gone a twentieth of the way from them to the floor, and is clearly
+    better than noise; worse than handing them back is said whether it is better than noise or not.
     """
     if not value.known:
         return NOT_APPLICABLE
     if not floor.known:
         return UNCLEAR
     limit = max(floor.high, tolerance * floor.mean)
-    apart = value.low > floor.high
+    apart = value.low > floor.high and not tiny
     if value.mean <= (limit if not few or apart else max(limit, _wider(floor).high)):
-        blind = noise.known and noise.mean <= limit
-        return UNCLEAR if few and (blind or value.mean > floor.mean) else AS_GOOD
+        if noise.known and noise.mean <= limit:
+            return BLIND
+        return UNCLEAR if few and value.mean > floor.mean else AS_GOOD
+    noisy = noise.known and value.mean >= noise.low
+    if noisy and few and value.mean < noise.mean:
+        noise_verdict = UNCLEAR
+    else:
+        noise_verdict = NO_BETTER_THAN_NOISE
     if not shots.known:
-        return UNCLEAR
+        return noise_verdict if noisy else WORSE_THAN_REAL if apart else UNCLEAR
     if few and apart and value.low > shots.high:
         return WORSE
     shots = _wider(shots) if few else shots
     if shots.low <= value.mean <= shots.high:
-        return UNCLEAR if few else SAME
-    return BETTER if value.mean < shots.low else WORSE
+        return UNCLEAR if few else noise_verdict if noisy else SAME
+    if value.mean > shots.high:
+        return WORSE
+    if noisy:
+        return noise_verdict
+    return BETTER if shots.mean - value.mean >= _GAP * (shots.mean - floor.mean) else SAME
 
 
 def copying_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:

@@ -106,13 +106,15 @@ def render_report(
     script = folder.joinpath("toggle.js").read_text(encoding="utf-8").strip()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(folder.joinpath("template.html").read_text(encoding="utf-8"))
+    judgement, finding = words.lead(scores)
     return template.render(
         title=clean(title) if title and clean(title) else "Synthetic beside real",
         counts=_counts(real, synthetic, shown if shots is not None and scores.held_out else None),
         style=folder.joinpath("style.css").read_text(encoding="utf-8").strip(),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
-        summary=scores.summary(),
+        judgement=clean(judgement),
+        finding=clean(finding),
         tally=words.tally(scores),
         statements=[words.copying(scores), words.trust(scores)],
         notes=[clean(note) for note in scores.notes],
@@ -120,7 +122,7 @@ def render_report(
         navigation=_NAVIGATION[0 if len(scores) else 1 :],
         colour_key=heat.key(),
         sections=sections(real, synthetic, shown, names, scores.seed),
-        facts=[*_facts(real, synthetic, shown, scores), *_own(facts)],
+        facts=_together(_facts(real, synthetic, shown, scores), _own(facts)),
         channels=[(i + 1, shorten(name, 320)) for i, name in enumerate(names[:_MOST_NAMED])],
         limits=[*words.LIMITS[:1], *([words.LIMIT_FEW] if scores.few else []), *words.LIMITS[1:]],
     )
@@ -178,6 +180,12 @@ def _facts(real: SeriesSet, synthetic: SeriesSet, shown: SeriesSet, scores: Scor
         ("Seed of the scores", str(scores.seed)),
         ("tsprout", __version__),
     ]
+
+
+def _together(known: list[tuple[str, str]], own: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Both lists without what the second only repeats: a seed or a version that the first one says."""
+    told = {(key.lower().split(" ")[0], value) for key, value in known}
+    return [*known, *((key, value) for key, value in own if (key.lower(), value) not in told)]
 
 
 def _own(facts: Mapping[str, str] | None) -> list[tuple[str, str]]:

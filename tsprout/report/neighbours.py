@@ -18,6 +18,7 @@ MAPPED = 500  # most series of each kind on a map
 _COLUMNS = 2048  # most numbers a series is described by
 _CELLS = 20_000_000  # most cells of the synthetic series whose distances are measured
 _WILD = 8.0  # standard deviations; a value further out counts as that far out
+_ALIKE = 50  # as many real as synthetic series on a map, but where there are fewer so many of the other kind
 FEWEST = 12  # series that a map by t-SNE needs
 
 
@@ -56,11 +57,16 @@ class Neighbours:
 
 
 def embed(real: np.ndarray, synthetic: np.ndarray, *, seed: int = 0) -> Map:
-    """Principal components and t-SNE of at most 500 series of each kind."""
+    """Principal components and t-SNE of at most 500 series of each kind, as many of the one as of the other.
+
+    Otherwise the kind with more series would seem to be spread wider and to lie denser. Fewer than 50 of a kind are
+    shown beside 50 of the other, or they would have nothing around them.
+    """
     from threadpoolctl import threadpool_limits
 
     length = min(real.shape[-1], synthetic.shape[-1])
-    first, second = real[spread(len(real), MAPPED), :, :length], synthetic[spread(len(synthetic), MAPPED), :, :length]
+    most = min(max(min(len(real), len(synthetic)), _ALIKE), MAPPED)
+    first, second = real[spread(len(real), most), :, :length], synthetic[spread(len(synthetic), most), :, :length]
     reference = Reference.fit(first.astype(np.float64))
     rows = np.concatenate([_describe(first, reference), _describe(second, reference)])
     centred = rows - rows.mean(axis=0)

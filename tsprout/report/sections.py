@@ -46,12 +46,13 @@ def sections(
     more = max(real.n_channels - MAX_CHANNELS, 0)
     aside = f"The first {MAX_CHANNELS} of {real.n_channels} channels; all are named at the end." if more else ""
 
-    def each(draw: Callable[..., str], what: str) -> tuple[Figure, ...]:
+    def each(draw: Callable[..., str], what: str, note: str = "") -> tuple[Figure, ...]:
         return tuple(
             Figure(
                 _heading(i, name, len(names)),
                 draw(few[0][:, i], few[1][:, i], f"{shorten(name, _NAME)}: {what} of real and synthetic series"),
                 name,
+                note,
             )
             for i, name in enumerate(names[:MAX_CHANNELS])
         )
@@ -76,9 +77,10 @@ def sections(
         Section(
             "memory",
             "Autocorrelation",
-            "How much a value says about the one so many steps later, every series about its own mean: the line is the "
+            "The correlation of a series with itself so many time steps later, about its own mean: 1 where it repeats "
+            "itself, 0 where a value says nothing about the later one, below 0 where it turns round. The line is the "
             "mean over the series, the band holds the middle 80 % of them. Lines and bands should coincide.",
-            each(figures.autocorrelation, "autocorrelation by lag"),
+            each(figures.autocorrelation, "autocorrelation by lag", "autocorrelation by lag"),
             aside,
         ),
         Section(
@@ -152,7 +154,8 @@ def _map(real: SeriesSet, synthetic: SeriesSet, seed: int) -> Section:
     return Section(
         "map",
         title,
-        "Every dot is a whole series, like ones side by side. Real dots should lie within the synthetic cloud and no "
+        "Every dot is a whole series, like ones side by side, as many real as synthetic ones unless one of them is "
+        "scarce. Real dots should lie within the synthetic cloud and no "
         "part of the cloud should be without a real dot near it; with few real series there will be. On the t-SNE map "
         "only closeness means something, distances across the map do not.",
         tuple(drawn),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tsprout.metrics import verdicts
@@ -11,12 +12,15 @@ from tsprout.report.svg import number
 GRADES = {
     verdicts.AS_GOOD: "good",
     verdicts.FAR_ENOUGH: "good",
+    verdicts.HELPS: "good",
     verdicts.BETTER: "fair",
     verdicts.SAME: "level",
     verdicts.WORSE: "poor",
     verdicts.TOO_NEAR: "poor",
     verdicts.COPIES: "poor",
     verdicts.TOO_FAR: "poor",
+    verdicts.LEAKS: "poor",
+    verdicts.HARMS: "poor",
 }
 _COPIES = {
     verdicts.COPIES: "They are close to copies of your series.",
@@ -25,6 +29,11 @@ _COPIES = {
     verdicts.FAR_ENOUGH: "They show no sign of being copies.",
     verdicts.UNCLEAR: "There are too few series to tell whether they are copies.",
 }
+GRADES |= {
+    said: "poor" for name in ("WORSE_THAN_REAL", "NO_BETTER_THAN_NOISE") if (said := getattr(verdicts, name, ""))
+}
+_LEAKS = "They tell which real series were among yours."
+_CLASSIFIERS = ("two_sample", "discriminative_capable", "discriminative", "discriminative_paper")
 LIMITS = (
     "A score compares sets, it does not vouch for a single series. Nor does it say whether the synthetic series serve "
     "your purpose: try that with the purpose itself.",
@@ -63,13 +72,82 @@ def tally(scores: Scores) -> list[tuple[str, int, str]]:
     return [(words, found[words], GRADES.get(words, "open")) for words in known]
 
 
+def lead(scores: Scores) -> tuple[str, str]:
+    """The judgement in one sentence, and the worst finding in another (empty where there is none)."""
+    if not len(scores):
+        return scores.summary(), ""
+    judged = [score for score in scores if score.group != "copying" and score.value.known]
+    grades = [grade(score) for score in judged if score.verdict in GRADES]
+    poor = grades.count("poor")
+    if not grades:
+        sentence = "There are too few series to tell how good the synthetic ones are"
+    elif poor == 0 and grades.count("good") == len(grades):
+        sentence = "The synthetic series pass for real ones on every score that can tell"
+    elif poor == 0:
+        sentence = "The synthetic series come near to real ones, though not on every score"
+    elif 2 * poor < len(grades):
+        sentence = "The synthetic series are like real ones in some respects and not in others"
+    else:
+        sentence = "The synthetic series do not pass for real ones"
+    said = [score.verdict for score in scores]
+    join = ", and" if grades and 2 * poor >= len(grades) else ", but"
+    if verdicts.COPIES in said:
+        sentence += f"{join} they are close to copies of your series"
+    elif verdicts.LEAKS in said:
+        sentence += f"{join} they give away which real series were among yours"
+    elif verdicts.TOO_NEAR in said:
+        sentence += f"{join} they lie nearer to your series than unseen real ones would"
+    return f"{sentence}.", _worst(judged)
+
+
+def _worst(judged: list[Score]) -> str:
+    """In words what is furthest from real: first a classifier that nearly always knows, then by place to the noise."""
+    poor = [score for score in judged if grade(score) == "poor"]
+    by_name = {score.name: score for score in poor}
+    found = max((by_name[name].value.mean for name in _CLASSIFIERS if name in by_name), default=0.0)
+    if found >= 0.3:
+        return f"A classifier tells them apart {'almost every time' if found >= 0.45 else 'most of the time'}."
+    others = poor or [score for score in judged if grade(score) in ("fair", "level")]
+    if not others:
+        return ""
+    worst = max(others, key=_severity)
+    sentence = (
+        f"{'The worst' if poor else 'Furthest from real'} is the {_inside(worst.title)}: {number(worst.value.mean)}"
+    )
+    if worst.floor.known:
+        sentence += f", where another real sample scores {number(worst.floor.mean)}"
+    return sentence + "."
+
+
+def _severity(score: Score) -> float:
+    """How much a value loses on the floor, in steps from the floor to noise or to the shots handed back."""
+    ends = [
+        _loss(score, each.mean) - _loss(score, score.floor.mean) for each in (score.shots, score.noise) if each.known
+    ]
+    lost = _loss(score, score.value.mean) - _loss(score, score.floor.mean)
+    return lost / max([1e-9, *(end for end in ends if math.isfinite(end))]) if math.isfinite(lost) else 0.0
+
+
+def _loss(score: Score, value: float) -> float:
+    if score.direction == "one":
+        return abs(math.log(max(value, 1e-6)))
+    return -value if score.direction == "higher" else value
+
+
+def _inside(title: str) -> str:
+    """A title within a sentence: small where it is no name."""
+    first = title.split(" ")[0]
+    return title if first == "Frechet" or not first[1:].islower() else title[:1].lower() + title[1:]
+
+
 def copying(scores: Scores) -> Statement:
-    """What the two scores of copying say together, the worse one first."""
+    """What the scores of copying say together, the worse one first."""
     by_name = {score.name: score for score in scores}
-    ratio, near = by_name.get("copying"), by_name.get("near_copies")
+    ratio, near, member = (by_name.get(name) for name in ("copying", "near_copies", "membership"))
     said = [score.verdict for score in (ratio, near) if score is not None]
     verdict = next((words for words in _COPIES if words in said), None)
-    if verdict is None:
+    leaks = member is not None and member.verdict == verdicts.LEAKS
+    if verdict is None and not leaks:
         body = "There are no distances between real series that those of synthetic ones could be held against."
         return Statement("Whether they are copies could not be measured.", body, "open")
     parts = []
@@ -84,7 +162,14 @@ def copying(scores: Scores) -> Statement:
             f"{_percent(near.value.mean)} of them are nearer to one of yours than real ones come, where "
             f"{_percent(near.floor.mean)} would be by chance."
         )
-    return Statement(_COPIES[verdict], " ".join(parts), GRADES.get(verdict, "open"))
+    if member is not None and member.value.known and leaks:
+        parts.append(
+            "Of two real series, one of them yours, they give yours away in "
+            f"{_percent(0.5 + member.value.mean)} of all cases, where 50 % is guessing."
+        )
+    if leaks and (verdict is None or GRADES.get(verdict) != "poor" or verdict == verdicts.TOO_FAR):
+        return Statement(_LEAKS, " ".join(parts), "poor")
+    return Statement(_COPIES[verdict or ""], " ".join(parts), GRADES.get(verdict or "", "open"))
 
 
 def trust(scores: Scores) -> Statement:

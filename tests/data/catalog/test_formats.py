@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tsprout.data.catalog import sets
+from tsprout.data.catalog.content import agreement
 from tsprout.data.catalog.entry import Entry, Size, Source, bundled
 from tsprout.data.catalog.folders import data_folders
 from tsprout.data.catalog.formats import FORMATS, read_source
@@ -86,6 +87,13 @@ def test_csv_of_uci_has_semicolons_decimal_commas_codes_and_empty_rows(tmp_path:
         "csv", recording(2, 2), code=-200.0, member="Air.csv", sep=";", decimal=",", columns=[2, 3], rows=[0, 2]
     )
     np.testing.assert_array_equal(read_source(entry, [file])["series"], np.array([[2.6, 1360], [NAN, NAN]], np.float32))
+
+
+def test_csv_with_several_codes_for_missing_values(tmp_path: Path) -> None:
+    file = written(tmp_path / "a", "x,y\n1,-99\n-999.0,2\n-8,3\n")
+    entry = replace(made("csv", recording(3, 2), "https://a/a.csv", missing=[-99.0, -999]), missing_code=-8)
+    got = read_source(entry, [file])["series"]
+    np.testing.assert_array_equal(got, np.array([[1, np.nan], [np.nan, 2], [np.nan, 3]], np.float32))
 
 
 def test_csv_without_a_header_between_blanks_as_in_daisy(tmp_path: Path) -> None:
@@ -735,7 +743,7 @@ def test_problems_that_come_with_aeon_are_the_sets(tmp_path: Path, name: str, ha
                 archive.write(file, file.name)
         files = [tmp_path / "x.zip"]
     got = read_source(entry, files)
-    sets.agrees(entry, got, files[0])
+    assert agreement(entry, got, files[0], sets.digest(got)) in ("exact", "close")
     if half:
         got = {key: x.astype(np.float16) if key.endswith("_X") else x for key, x in got.items()}
     assert sets.digest(got) == entry.content.digest

@@ -35,8 +35,8 @@ def test_the_digest_of_sine_is_the_catalogues() -> None:
     assert arrays["train_X"].shape == (10_000, 24, 6)
     assert sets.digest(arrays) == entry.content.digest
     values = arrays["train_X"].astype(np.float64)
-    assert values.mean() == pytest.approx(entry.content.mean, rel=1e-6)
-    assert values.std() == pytest.approx(entry.content.deviation, rel=1e-6)
+    assert tuple(values.mean((0, 1))) == pytest.approx(entry.content.mean, rel=1e-5)
+    assert tuple(values.std((0, 1))) == pytest.approx(entry.content.deviation, rel=1e-5)
 
 
 def test_longer_sines_continue_shorter_ones() -> None:

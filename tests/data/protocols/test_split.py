@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from real_sets import ramp, recordings
+from real_sets import instances, ramp, recordings
 
+from tsprout.data.catalog import generated
+from tsprout.data.catalog.entry import Source, catalogue
+from tsprout.data.catalog.sets import RealSet, load_set
 from tsprout.data.protocols import PROTOCOLS, SEEDS, SHARES, SHOTS, parse_shots, protocol, strict
 from tsprout.data.protocols.split import check_shots, count_shots
 from tsprout.errors import InputError
@@ -47,3 +52,43 @@ def test_bad_numbers(name: str) -> None:
         with pytest.raises(InputError):
             protocol(name)(made, **({"shots": 2} | bad))
     assert "2 shots" in repr(protocol(name)(made, shots=2))
+
+
+@pytest.fixture
+def sine() -> RealSet:
+    """The set, made in memory, whatever lies on disk."""
+    return load_set("Sine", folders=(), known=catalogue())
+
+
+@pytest.mark.parametrize("name", list(PROTOCOLS))
+def test_sines_as_long_as_asked_for(name: str, sine: RealSet) -> None:
+    split = protocol(name)(sine, shots=3, length=64)
+    assert sine.train is not None and split.shots.values.shape == (3, 6, 64)
+    values = split.scaler.inverse(split.shots.values) if split.scaled else split.shots.values
+    np.testing.assert_allclose(values[:, :, :24], sine.train[split.origin["shots"][:, 0]], atol=1e-5)
+    assert any("made with 64 steps" in note for note in split.notes)
+    assert not any("made with" in note for note in protocol(name)(sine, shots=3).notes)
+
+
+def test_sines_have_an_end(sine: RealSet) -> None:
+    small = replace(sine, entry=replace(sine.entry, size=replace(sine.entry.size, train=200)))
+    assert strict(small, shots=3, length=512).length == 512
+    with pytest.raises(InputError, match="longest length that works is 512"):
+        strict(small, shots=3, length=513)
+
+
+def test_longer_trajectories_only_where_they_can_be_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = instances(np.random.default_rng(0).normal(size=(60, 2, 48)))
+    made = replace(made, entry=replace(made.entry, source=Source(generator="mujoco")))
+    monkeypatch.setattr(generated, "import_module", _missing)
+    with pytest.raises(InputError, match="longest length that works is 48"):
+        strict(made, shots=3, length=64)
+    walk = {"train_X": np.random.default_rng(1).normal(size=(60, 600, 2))}
+    monkeypatch.setattr(
+        generated, "GENERATORS", {"mujoco": lambda n, steps, c: {"train_X": walk["train_X"][:n, :steps, :c]}}
+    )
+    assert strict(made, shots=3, length=64).length == 64
+
+
+def _missing(name: str) -> None:
+    raise ImportError(name)

@@ -12,9 +12,10 @@
     licence = "CC BY-ND 4.0"
     citation = "Zhou et al. 2021, Informer, arXiv 2012.07436"
 
-    [ETTm1.source]                # where the public has it, and how its files are read (formats.py)
+    [ETTm1.source]                # where the public has it; formats.py says how its files are read
     urls = ["https://..."]
     format = "csv"
+    checked = true                # somebody has seen that this recipe gives the content below
 
     [ETTm1.content]               # what must come out, whatever the file looked like
     digest = "..."
@@ -28,209 +29,140 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tsprout.data.catalog._facts import (
+    DOMAINS,
+    FORMATS,
+    KINDS,
+    ROLES,
+    SIZES,
+    Content,
+    Entry,
+    Pack,
+    Paper,
+    Part,
+    Size,
+    Source,
+    expanded,
+)
+from tsprout.data.catalog._tables import made
 from tsprout.errors import InputError
 
-ROLES = ("eval", "pretrain", "extra")
-KINDS = ("recording", "collection", "instances")
-DOMAINS = (
-    "economy",
-    "energy",
-    "environment",
-    "finance",
-    "health",
-    "industry",
-    "motion",
-    "nature",
-    "physiology",
-    "shape",
-    "simulation",
-    "sound",
-    "spectroscopy",
-    "telemetry",
-    "transport",
-    "weather",
-    "web",
-)
+__all__ = [
+    "DOMAINS",
+    "FILES",
+    "KINDS",
+    "ROLES",
+    "Catalogue",
+    "Content",
+    "Entry",
+    "Pack",
+    "Paper",
+    "Part",
+    "Size",
+    "Source",
+    "UnknownSetError",
+    "bundled",
+    "catalogue",
+    "expanded",
+    "read_catalogue",
+    "read_entry",
+]
+
 FILES = ("evaluation.toml", "pretraining.toml", "extra.toml", "archive.toml")
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much there is. Counts that a kind does not have, or that are not known, are ``None``.
-
-    ``recording``: ``steps``. ``collection``: ``series`` recordings of ``steps`` in all. ``instances``: ``train`` and
-    ``test`` series of ``length`` steps (of the longest).
-    """
-
-    kind: str
-    channels: int
-    steps: int | None = None
-    series: int | None = None
-    train: int | None = None
-    test: int | None = None
-    length: int | None = None
-
-    def __str__(self) -> str:
-        if self.kind == "recording":
-            return f"{self.steps:,} steps x {self.channels}"
-        if self.kind == "collection":
-            return f"{self.series:,} series, {self.steps:,} steps x {self.channels}"
-        test = "" if self.test is None else f" + {self.test:,}"
-        return f"{self.train:,}{test} series of {self.length} x {self.channels}"
-
-
-def expanded(text: str) -> list[str]:
-    """What a text with ``{a,b}`` or ``{1..3}`` stands for, the last such part changing fastest.
-
-    >>> expanded("{a,b}{1..2}.csv")
-    ['a1.csv', 'a2.csv', 'b1.csv', 'b2.csv']
-    """
-    part = re.search(r"\{([^{}]*)\}", text)
-    if part is None:
-        return [text]
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", part[1])
-    choices = [str(i) for i in range(int(span[1]), int(span[2]) + 1)] if span else part[1].split(",")
-    rest = expanded(text[part.end() :])
-    return [text[: part.start()] + choice + end for choice in choices for end in rest]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the public has a set: files to fetch, the reader for them and its options; or ``generator`` by name.
-
-    ``urls``: ``{a,b}`` and ``{1..3}`` in one are written out, in their order. ``page``: for people. ``checked``:
-    whether the recipe has been seen to give the digest, or rows of the source were seen to be rows of the set.
-    """
-
-    urls: tuple[str, ...] = ()
-    format: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    sha256: tuple[str, ...] = ()
-    generator: str = ""
-    page: str = ""
-    checked: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "urls", tuple(url for text in self.urls for url in expanded(text)))
-
-
-@dataclass(frozen=True)
-class Content:
-    """What the values of the complete set are known to be.
-
-    ``digest``: of the values (:func:`tsprout.data.catalog.sets.digest`). ``missing``: cells. ``mean``, ``deviation``:
-    over all observed cells, for sources that are not equal to the last bit. Each ``None`` where not known.
-    """
-
-    digest: str | None = None
-    missing: int | None = None
-    mean: float | None = None
-    deviation: float | None = None
-
-
-@dataclass(frozen=True)
-class Pack:
-    """The file of the data pack: ``<role>/<name>.npz``. ``partial`` says what it lacks; ``size`` is its own."""
-
-    sha256: str
-    size: Size
-    partial: str = ""
-
-
-@dataclass(frozen=True)
-class Paper:
-    """How arXiv 2505.20446 cuts and scales the set; see :mod:`tsprout.data.protocols.paper`.
-
-    ``windows``: of 24 steps; ``printed``: what the paper's table says where it says something else, and ``note`` why.
-    ``fit_steps``: steps of the training split. ``unused``: steps at its end that its
-    windows do not use. ``splits``: of instances, which count. ``scaling``: ``zscore`` or ``minmax``.
-    """
-
-    windows: int
-    printed: int | None = None
-    scaling: str = "zscore"
-    fit_steps: int | None = None
-    unused: int = 0
-    splits: tuple[str, ...] = ("train",)
-    most: int | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One public data set.
-
-    ``missing_code``: what the benchmark's own files hold where a value is missing. ``near``: evaluation sets that
-    record the same thing. ``left_out``: why it is not in the bundled corpus. ``held_out``: kept for validation.
-    """
-
-    name: str
-    role: str
-    domain: str
-    size: Size
-    licence: str
-    citation: str
-    sampling: str = ""
-    channel_names: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    missing_code: float | None = None
-    near: tuple[str, ...] = ()
-    left_out: str = ""
-    held_out: bool = False
-    note: str = ""
-    source: Source = field(default_factory=Source)
-    content: Content = field(default_factory=Content)
-    pack: Pack | None = None
-    paper: Paper | None = None
-
-
 _SIZE = {f.name for f in fields(Size)}
-_NESTED = {"source": Source, "content": Content, "paper": Paper}
-
-
-def _made(kind: type, table: Mapping[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(kind)}
-    strange = sorted(set(table) - known)
-    if strange:
-        raise InputError(f"unknown key: {', '.join(strange)}", where=where, fix=f"Known: {', '.join(sorted(known))}.")
-    try:
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
-    except TypeError as error:
-        raise InputError(str(error).partition("() ")[2] or str(error), where=where) from None
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)  # it becomes the name of a file
 
 
 def read_entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
     """The entry of a TOML table.
 
     Raises:
-        InputError: a key that is unknown or missing, or a role, kind or domain that does not exist.
+        InputError: a name that no file may have, a key that is unknown, missing or of the wrong type, or a role, kind,
+            domain or format that does not exist.
     """
-    own = dict(table)
-    size = {key: own.pop(key) for key in list(own) if key in _SIZE}
-    for key, kind in _NESTED.items():
-        if key in own:
-            own[key] = _made(kind, own[key], f"{where}.{key}")
-    made_size = _made(Size, size, where)
-    if "pack" in own:
-        pack = dict(own["pack"])
-        other = {key: pack.pop(key) for key in list(pack) if key in _SIZE}
-        own["pack"] = _made(
-            Pack, pack | {"size": _made(Size, other, f"{where}.pack") if other else made_size}, f"{where}.pack"
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"no data set can be called {name!r}",
+            where=where,
+            fix="Begin with a letter or a digit; then letters, digits and _ . + - are possible.",
         )
-    entry: Entry = _made(Entry, own | {"name": name, "size": made_size}, where)
-    for value, known, what in (
-        (entry.role, ROLES, "role"),
-        (entry.domain, DOMAINS, "domain"),
-        (made_size.kind, KINDS, "kind"),
-    ):
-        if value not in known:
-            raise InputError(f"{what} {value!r} is not known", where=where, fix=f"Known: {', '.join(known)}.")
+    if not isinstance(table, Mapping):
+        raise InputError(
+            f"{name} is not a table", where=where, fix=f"Every data set begins with a line [{name}] of its own."
+        )
+    own = dict(table)
+    size = _size({key: own.pop(key) for key in list(own) if key in _SIZE}, where)
+    for key, kind in (("source", Source), ("paper", Paper)):
+        if key in own:
+            own[key] = made(kind, own[key], f"{where}.{key}")
+    if "content" in own:
+        own["content"] = _content(own["content"], size, f"{where}.content")
+    if "pack" in own:
+        at = f"{where}.pack"
+        pack = own["pack"] if isinstance(own["pack"], Mapping) else {"pack": own["pack"]}
+        other = {key: value for key, value in pack.items() if key in _SIZE}
+        rest = {key: value for key, value in pack.items() if key not in _SIZE}
+        own["pack"] = made(Pack, rest | {"size": _size(other, at) if other else size}, at)
+    entry = made(Entry, own | {"name": name, "size": size}, where)
+    _one_of(entry.role, ROLES, "role", where)
+    _one_of(entry.domain, DOMAINS, "domain", where)
+    source = entry.source
+    if source.format or source.urls:
+        _one_of(source.format, FORMATS, "format", f"{where}.source")
+    if len(source.sha256) not in (0, len(source.urls)):
+        what = f"sha256 has {len(source.sha256)} checksums for {len(source.urls)} addresses"
+        raise InputError(what, where=f"{where}.source", fix="Give one for each, or none.")
+    if len(entry.channel_names) not in (0, size.channels):
+        what = f"channel_names has {len(entry.channel_names)} names for {size.channels} channels"
+        raise InputError(what, where=where, fix="Name all of them, or none.")
     return entry
+
+
+def _one_of(value: str, known: tuple[str, ...], what: str, where: str) -> None:
+    if value not in known:
+        raise InputError(f"{what} {value!r} is not known", where=where, fix=f"Known: {', '.join(known)}.")
+
+
+def _size(table: Mapping[str, Any], where: str) -> Size:
+    """A size that has what its kind needs, and nothing else."""
+    size = made(Size, table, where)
+    _one_of(size.kind, KINDS, "kind", where)
+    needed = SIZES[size.kind]
+    possible = {*needed, "kind", "channels", *(("test",) if size.kind == "instances" else ())}
+    for key in needed:
+        if key not in table:
+            raise InputError(f"{key!r} is missing", where=where, fix=f"A {size.kind} needs {', '.join(needed)}.")
+    for key in table:
+        if key not in possible:
+            raise InputError(f"{key!r} is not for kind = {size.kind!r}", where=where, fix=f"Remove {key}.")
+        if key != "kind" and table[key] < 1:
+            raise InputError(f"{key} = {table[key]} is not a count", where=where, fix="Give a positive number.")
+    return size
+
+
+def _content(table: Any, size: Size, where: str) -> Content:
+    own = dict(table) if isinstance(table, Mapping) else {"content": table}
+    for key in ("train", "test", "head"):
+        if key in own:
+            own[key] = made(Part, own[key], f"{where}.{key}")
+    content = made(Content, own, where)
+    every: dict[str, Content | Part] = {where: content}
+    every |= {f"{where}.{key}": part for key, part in content.parts.items()}
+    for at, facts in every.items():
+        if (facts.mean is None) != (facts.deviation is None):
+            raise InputError("mean and deviation belong together", where=at, fix="Give both, or neither.")
+        for key, value in (("mean", facts.mean), ("deviation", facts.deviation)):
+            if isinstance(value, tuple) and len(value) != size.channels:
+                what = f"{key} has {len(value)} numbers for {size.channels} channels"
+                raise InputError(what, where=at, fix="Give one for each channel, or one number for all.")
+    return content
 
 
 class Catalogue(Mapping[str, Entry]):
@@ -277,6 +209,8 @@ def read_catalogue(path: Path) -> list[Entry]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the catalogue cannot be read: {error.strerror}", where=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"this is not a TOML file: {error}", where=str(path)) from None
     return [read_entry(name, table, f"{path}, [{name}]") for name, table in tables.items()]
@@ -293,18 +227,33 @@ def catalogue(*folders: Path) -> Catalogue:
     """The bundled entries, and those of ``catalogue.toml`` in each of ``folders``, which replace ones of the same name.
 
     Raises:
-        InputError: such a file cannot be read, or would change the role of an evaluation set.
+        InputError: such a file cannot be read, would change the role of an evaluation set, or takes a name that
+            another set has, in whatever case, or goes by as well.
     """
     entries = {entry.name: entry for entry in bundled()}
+    reserved = {key: entry.name for entry in bundled() if entry.role == "eval" for key in _keys(entry)}
     for folder in folders:
         path = folder / "catalogue.toml"
         if not path.is_file():
             continue
         for entry in read_catalogue(path):
+            where = f"{path}, [{entry.name}]"
             known = entries.get(entry.name)
             if known is not None and known.role == "eval" and entry.role != "eval":
-                raise InputError(
-                    "an evaluation set stays one", where=f"{path}, [{entry.name}]", fix="Rename the entry."
-                )
+                raise InputError("an evaluation set stays one", where=where, fix="Rename the entry.")
+            taken = {key: other.name for other in entries.values() for key in _keys(other)} | reserved
+            for key, said in _keys(entry).items():
+                if taken.get(key, entry.name) != entry.name:
+                    raise InputError(
+                        f"{said!r} is a name of the data set {taken[key]}",
+                        where=where,
+                        fix="Choose another name or alias; upper and lower case count as the same.",
+                    )
             entries[entry.name] = entry
+            reserved |= dict.fromkeys(_keys(entry), entry.name) if entry.role == "eval" else {}
     return Catalogue(entries.values())
+
+
+def _keys(entry: Entry) -> dict[str, str]:
+    """What an entry is found by, in lower case, and as it is written."""
+    return {text.lower(): text for text in (*entry.aliases, entry.name)}

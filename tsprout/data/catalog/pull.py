@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +25,8 @@ import numpy as np
 
 from tsprout.data.catalog import sets
 from tsprout.data.catalog._keep import keep, writing
+from tsprout.data.catalog._needs import needs
+from tsprout.data.catalog.content import agreement
 from tsprout.data.catalog.entry import Catalogue, Entry, catalogue
 from tsprout.data.catalog.folders import cache_folder, data_folders
 from tsprout.errors import InputError, TsproutError
@@ -49,8 +51,9 @@ class Fetch:
 class Pulled:
     """The account of one set: where it lies now, or, after a dry run, would lie.
 
-    ``bytes``: of the file. ``was_there``: nothing had to be done. ``complete``: it lies there and is whole. ``exact``:
-    its values are those of the catalogue to the last bit, not only alike. ``files``: of the source, as they were then.
+    ``bytes``: of the file. ``was_there``: nothing had to be done. ``complete``: it lies there and is whole.
+    ``agreement``: of its values with the catalogue (:mod:`tsprout.data.catalog.content`); ``exact``: to the last bit.
+    ``files``: of the source, as they were then. ``needs``: an extra that is not installed.
     """
 
     name: str
@@ -61,8 +64,14 @@ class Pulled:
     digest: str | None = None
     was_there: bool = False
     complete: bool = False
-    exact: bool = False
+    agreement: str = ""
     files: tuple[Fetch, ...] = ()
+    needs: str = ""
+
+    @property
+    def exact(self) -> bool:
+        """Whether its values are those of the catalogue to the last bit."""
+        return self.agreement == "exact"
 
 
 def pull(
@@ -93,7 +102,7 @@ def pull(
 
     Raises:
         InputError: the source's values are not those of the catalogue, a file cannot be read, or the folder written.
-        MissingExtraError: the set is simulated, and what simulates it is not installed.
+        MissingExtraError: what reads its files, or simulates it, is not installed; nothing has been fetched then.
         TsproutError: a file could not be fetched (with where to put it by hand), or the disk is full.
     """
     if isinstance(entry, str):
@@ -110,43 +119,53 @@ def pull(
             where=source.page or None,
             fix=f"Put the set at {target}; tsprout.data.catalog.sets says which arrays it holds.",
         )
-    account = Pulled(entry.name, target, urls=source.urls, generator=source.generator, files=plan)
+    missing = needs(entry)
     if dry_run:
-        return account
+        told = None if missing is None else f"{missing.what}; {missing.fix}"
+        return Pulled(entry.name, target, 0, source.urls, source.generator, files=plan, needs=told or "")
+    if missing is not None:
+        raise missing
     with writing(goal):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):
             pass  # that the folder may be written must be known before an hour of downloading
     checksums = _fetch(entry, plan, progress, attempts, wait)
     arrays = _read(entry, plan)
-    digest, exact = check(entry, arrays, target)
+    digest, state = check(entry, arrays, target)
     if "channels" not in arrays and entry.channel_names:
         arrays["channels"] = np.array(entry.channel_names)
     downloads = [{"url": f.url, "file": f.path.name, "sha256": s} for f, s in zip(plan, checksums, strict=True)]
     receipt = {"generator": source.generator} if source.generator else {"urls": list(source.urls)}
     with writing(goal):
-        keep(target, arrays, receipt | {"downloads": downloads, "digest": digest, "exact": exact})
+        keep(
+            target,
+            arrays,
+            receipt | {"downloads": downloads, "digest": digest, "exact": state == "exact", "agreement": state},
+        )
         if not keep_downloads:
             _tidy(plan)
         size = target.stat().st_size
     return Pulled(
-        entry.name, target, size, source.urls, source.generator, digest, complete=True, exact=exact, files=plan
+        entry.name, target, size, source.urls, source.generator, digest, complete=True, agreement=state, files=plan
     )
 
 
 def there(entry: Entry, folders: tuple[Path, ...]) -> Pulled | None:
-    """The account of a set that lies in one of the folders, complete and unharmed."""
-    for folder in folders:
-        path = sets.place(entry, folder)
-        if not path.is_file():
-            continue
-        with suppress(InputError):
-            found = sets.load_set(entry.name, folders=(folder,), known=Catalogue([entry]))
-            if found.complete:
-                account = Pulled(entry.name, path, path.stat().st_size, entry.source.urls, entry.source.generator)
-                exact = found.digest == entry.content.digest
-                return replace(account, digest=found.digest, was_there=True, complete=True, exact=exact)
-    return None
+    """The account of a set whose first file in the folders is complete and unharmed.
+
+    A later file does not count: what lies before it would still be damaged, or only a part.
+    """
+    path = sets.find(entry, folders)
+    if path is None:
+        return None
+    try:
+        found = sets.load_set(entry.name, folders=(path.parent.parent,), known=Catalogue([entry]))
+    except InputError:
+        return None
+    if not found.complete:
+        return None
+    account = Pulled(entry.name, path, path.stat().st_size, entry.source.urls, entry.source.generator)
+    return replace(account, digest=found.digest, was_there=True, complete=True, agreement=found.agreement)
 
 
 def planned(entry: Entry, folder: Path) -> tuple[Fetch, ...]:
@@ -171,28 +190,26 @@ def file_name(url: str) -> str:
     return re.sub(r"[^\w.()+ -]+", "_", unquote(last)).strip(" .")[-100:]
 
 
-def check(entry: Entry, arrays: Mapping[str, np.ndarray], target: Path) -> tuple[str, bool]:
+def check(entry: Entry, arrays: Mapping[str, np.ndarray], target: Path) -> tuple[str, str]:
     """Hold arrays to the size and the content of the catalogue.
 
     Returns:
-        the digest of the values, and whether it is the catalogue's (or that has none).
+        the digest of the values, and how far they agree (:mod:`tsprout.data.catalog.content`).
 
     Raises:
         InputError: they are of another size, or other values.
     """
     found = sets.parse(entry, arrays, target)
-    seen, expected = found.size, entry.size
-    pairs = [(getattr(expected, f.name), getattr(seen, f.name)) for f in fields(expected)]
-    if any(want is not None and want != got for want, got in pairs):
+    if sets.size_differs(entry, found.size):
         raise InputError(
-            f"the source of {entry.name} has {seen}, and {expected} were expected",
+            f"the source of {entry.name} has {found.size}, and {entry.size} were expected",
             where=", ".join(entry.source.urls) or entry.source.generator,
             fix="The source has changed; it is not used. Please report it.",
         )
-    exact = entry.content.digest in (None, found.digest)
-    if not exact:
-        sets.agrees(entry, arrays, target)
-    return found.digest, exact
+    state = agreement(entry, arrays, target, found.digest)
+    if state == "unverified" and entry.source.sha256:
+        state = "files"
+    return found.digest, state
 
 
 def _fetch(

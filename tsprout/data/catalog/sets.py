@@ -19,17 +19,20 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tsprout.data.catalog.entry import Catalogue, Content, Entry, Size, catalogue
+from tsprout.data.catalog.content import agreement, digest
+from tsprout.data.catalog.entry import Catalogue, Entry, Size, catalogue
 from tsprout.data.catalog.folders import cache_folder, data_folders, pack_folder
 from tsprout.errors import InputError
 
-VALUES = ("series", "flat", "train_X", "test_X")
+AXES = {"series": 2, "train_X": 3, "test_X": 3}
+AXES |= dict.fromkeys(("flat", "segment_lengths", "lengths", "train_y", "test_y", "channels"), 1)
+KINDS = {"segment_lengths": "iu", "lengths": "iu", "train_y": "", "test_y": "", "channels": ""}  # "": any
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,8 @@ class RealSet:
     ``recordings``: ``(channels, steps)`` each; empty for instances. ``train``, ``test``: ``(n, channels, length)`` or
     ``None``; shorter series are NaN at their end. ``labels``: of the classes, by split. ``complete``: ``False`` where
     the file is known to hold only part of the set, which ``partial`` then says. ``path``: of the file; ``None`` where
-    the set was made in memory.
+    the set was made in memory. ``agreement``: of the values with the catalogue, where
+    it was checked (:mod:`tsprout.data.catalog.content`). ``notes``: on damaged files in earlier data folders.
     """
 
     entry: Entry
@@ -52,6 +56,8 @@ class RealSet:
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     partial: str = ""
+    agreement: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,19 +90,6 @@ class RealSet:
         padded = [np.pad(x, ((0, 0), (0, 0), (0, longest - x.shape[2])), constant_values=np.nan) for x, _ in parts]
         labels = [y for _, y in parts if y is not None]
         return np.concatenate(padded), np.concatenate(labels) if len(labels) == len(parts) else None
-
-
-def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of the values of a set: float32, little-endian, one pattern for NaN; names and labels do not count."""
-    found = hashlib.sha256()
-    for key in (*VALUES, "segment_lengths", "lengths"):
-        if key in arrays:
-            array = np.ascontiguousarray(arrays[key], "<f4" if key in VALUES else "<i8")
-            if key in VALUES and np.isnan(array).any():
-                array = np.where(np.isnan(array), np.float32(np.nan), array)
-            found.update(f"{key} {array.shape} ".encode())
-            found.update(array.tobytes())
-    return found.hexdigest()
 
 
 def file_digest(path: Path) -> str:
@@ -184,12 +177,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"the file is damaged: {error}", where=str(path), fix="Pull the set again.") from None
 
 
-def parse(entry: Entry, arrays: Mapping[str, np.ndarray], path: Path | None, *, partial: str = "") -> RealSet:
+def parse(entry: Entry, arrays: Mapping[str, np.ndarray], path: Path | None) -> RealSet:
     """A set from its arrays.
 
     Raises:
         InputError: arrays that no kind has, or that do not fit together.
     """
+    _sound(arrays, path)
     names = tuple(map(str, arrays["channels"])) if "channels" in arrays else ()
     known = digest(arrays)
 
@@ -200,22 +194,43 @@ def parse(entry: Entry, arrays: Mapping[str, np.ndarray], path: Path | None, *, 
         out = np.asarray(arrays[key], np.float32)
         return np.where(np.isfinite(out), out, np.nan)
 
-    if "series" in arrays and arrays["series"].ndim == 2:
+    if "series" in arrays:
         whole = values("series").T
         bounds = arrays.get("segment_lengths", np.array([whole.shape[1]]))
         _fit(int(np.sum(bounds)) == whole.shape[1], path)
         cut = tuple(np.ascontiguousarray(p) for p in np.split(whole, np.cumsum(bounds)[:-1], axis=1))
-        return RealSet(entry, path, known, named(len(whole)), recordings=cut, partial=partial)
+        return RealSet(entry, path, known, named(len(whole)), recordings=cut)
     if "flat" in arrays and "lengths" in arrays:
         flat = values("flat")
         _fit(int(arrays["lengths"].sum()) == len(flat), path)
         cut = tuple(p[None] for p in np.split(flat, np.cumsum(arrays["lengths"])[:-1]))
-        return RealSet(entry, path, known, named(1), recordings=cut, partial=partial)
+        return RealSet(entry, path, known, named(1), recordings=cut)
     splits: dict[str, Any] = {k: values(f"{k}_X").transpose(0, 2, 1) for k in ("train", "test") if f"{k}_X" in arrays}
     _fit(bool(splits) and len({x.shape[1] for x in splits.values()}) == 1, path)
     labels: dict[str, Any] = {f"{k}_labels": arrays[f"{k}_y"] for k in splits if f"{k}_y" in arrays}
+    _fit(all(len(labels.get(f"{k}_labels", x)) == len(x) for k, x in splits.items()), path)
     channels = named(next(iter(splits.values())).shape[1])
-    return RealSet(entry, path, known, channels, **splits, **labels, partial=partial)
+    return RealSet(entry, path, known, channels, **splits, **labels)
+
+
+def _sound(arrays: Mapping[str, np.ndarray], path: Path | None) -> None:
+    """Refuse arrays of other things than numbers, or of another number of axes."""
+    for key, axes in AXES.items():
+        if key not in arrays:
+            continue
+        array, kinds = np.asarray(arrays[key]), KINDS.get(key, "fiu")
+        what = ""
+        if array.ndim != axes:
+            what = f"has {array.ndim} axes, not {axes}"
+        elif kinds and array.dtype.kind not in kinds:
+            what = f"holds {array.dtype.name}, not {'whole numbers' if kinds == 'iu' else 'numbers'}"
+        elif kinds == "iu" and (not array.size or (array < 1).any()):
+            what = "must hold positive numbers"
+        elif not array.size:
+            what = "is empty"
+        if what:
+            where = None if path is None else str(path)
+            raise InputError(f"the array {key!r} {what}", where=where, fix="Pull the set again.")
 
 
 def _fit(condition: bool, path: Path | None) -> None:
@@ -224,16 +239,24 @@ def _fit(condition: bool, path: Path | None) -> None:
         raise InputError("the arrays do not fit together", where=where, fix="Pull the set again.")
 
 
+def size_differs(entry: Entry, seen: Size) -> bool:
+    """Whether a size is not the one of the catalogue, in anything that it knows."""
+    pairs = [(getattr(entry.size, field.name), getattr(seen, field.name)) for field in fields(Size)]
+    return any(want is not None and want != got for want, got in pairs)
+
+
 def load_set(
     name: str, *, folders: tuple[Path, ...] | None = None, known: Catalogue | None = None, check: bool = True
 ) -> RealSet:
     """Read a set from the first data folder that has it; one that costs nothing to make is made where none has it.
 
+    A file that is damaged is passed over where a later folder has a good one; ``notes`` then says so.
+
     Args:
         name: of the catalogue; any case, or an alias.
         folders: where to look; :func:`~tsprout.data.catalog.folders.data_folders` by default.
         known: the catalogue; the bundled one with the folders' own additions by default.
-        check: compare the file with its checksum, and the values with the catalogue's digest.
+        check: compare the file with its checksum, and the values with the catalogue's size and content.
 
     Raises:
         UnknownSetError: no such set.
@@ -243,52 +266,50 @@ def load_set(
 
     places = data_folders() if folders is None else folders
     entry = (catalogue(*places) if known is None else known)[name]
-    path = find(entry, places)
-    if path is None and is_free(entry):
+    again = f"tsprout datasets pull {entry.name} --force"
+    damaged: list[InputError] = []
+    for path in (place(entry, folder) for folder in places):
+        if not path.is_file():
+            continue
+        try:
+            found = _load(entry, path, check)
+        except InputError as error:
+            damaged.append(error)
+            continue
+        notes = (f"passed over: {error.where}: {error.what}; {again} puts it right" for error in damaged)
+        return replace(found, notes=tuple(notes))
+    if damaged:
+        first = damaged[0]
+        if again not in (first.fix or ""):
+            first.fix = f"{first.fix or ''}\n{again} fetches it again.".lstrip()
+        raise first
+    if is_free(entry):
         return parse(entry, generate(entry), None)
-    if path is None:
-        raise InputError(
-            f"the data set {entry.name} is not here",
-            where=", ".join(str(place(entry, folder)) for folder in places),
-            fix=f"tsprout datasets pull {entry.name} fetches it into {cache_folder()}.",
-        )
+    raise InputError(
+        f"the data set {entry.name} is not here",
+        where=", ".join(str(place(entry, folder)) for folder in places),
+        fix=f"tsprout datasets pull {entry.name} fetches it into {cache_folder()}.",
+    )
+
+
+def _load(entry: Entry, path: Path, check: bool) -> RealSet:
+    """The set of one file."""
     if check:
         verify(entry, path)
     arrays = read_arrays(path)
-    packed = entry.pack
-    partial = ""
-    if packed is not None and packed.partial:
-        whole = parse(entry, arrays, path).size
-        partial = packed.partial if whole == packed.size else ""
-    found = parse(entry, arrays, path, partial=partial)
-    if check and not partial and entry.content.digest not in (None, found.digest):
-        agrees(entry, arrays, path)
-    return found
-
-
-def agrees(entry: Entry, arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Hold arrays that are not equal to the catalogue's to the last bit to its counts, mean and deviation.
-
-    Raises:
-        InputError: they are not the same data.
-    """
-    content = entry.content
-    close = content.digest is None
-    if content.mean is not None and content.deviation is not None:
-        close = _alike(content, arrays)
-    if not close:
+    found = parse(entry, arrays, path)
+    packed, size = entry.pack, found.size
+    if packed is not None and packed.partial and size == packed.size:
+        return replace(found, partial=packed.partial)
+    if size_differs(entry, size):
+        if not check:
+            return replace(found, partial=f"{size}, not {entry.size}")
         raise InputError(
-            f"these are not the values of {entry.name} that the catalogue knows",
-            where=str(path),
-            fix="Remove the file and pull the set again; if it stays so, its source has changed.",
+            f"the file has {size}, and {entry.name} has {entry.size}", where=str(path), fix="Pull the set again."
         )
-
-
-def _alike(content: Content, arrays: Mapping[str, np.ndarray]) -> bool:
-    assert content.mean is not None and content.deviation is not None
-    values = np.concatenate([np.asarray(arrays[k], np.float64).ravel() for k in VALUES if k in arrays])
-    seen = values[np.isfinite(values)]
-    tolerance = 2e-3 * max(content.deviation, 1e-12)
-    close = len(seen) > 0 and abs(seen.mean() - content.mean) <= tolerance
-    close = close and abs(seen.std() - content.deviation) <= tolerance
-    return close and content.missing in (None, len(values) - len(seen))
+    if not check:
+        return found
+    state = agreement(entry, arrays, path, found.digest)
+    if state == "unverified" and (read_receipt(path) or {}).get("agreement") == "files":
+        state = "files"
+    return replace(found, agreement=state)

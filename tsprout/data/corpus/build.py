@@ -18,6 +18,7 @@ from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 
 SHORTEST = 16
+LONGEST = 1024
 OWN = "own"
 
 
@@ -67,7 +68,8 @@ def plan(
             reason = "excluded by the caller"
         if reason:
             if only and entry.name not in without:
-                raise InputError(f"{entry.name} cannot be in a corpus: {reason}", fix="Leave it out.")
+                fix = "Take it all the same with --any-licence." if reason == entry.left_out else "Leave it out."
+                raise InputError(f"{entry.name} cannot be in a corpus: {reason}", fix=fix)
             out.left_out[entry.name] = reason
         elif find(entry, places) is None:
             out.absent.append(entry.name)
@@ -143,7 +145,8 @@ def build(
             series = (files.read if read is None else read)(path)
             own = [v[:, :n] for v, n in zip(series.values, series.lengths, strict=True) if n >= SHORTEST]
             _refuse_copies(str(path), own, "", entries)
-            equal = len({piece.shape[1] for piece in own}) == 1 and len(own) > 1
+            # Many short series of one length are series; a few long ones are recordings, windows are cut from them.
+            equal = len({piece.shape[1] for piece in own}) == 1 and len(own) > 1 and own[0].shape[1] <= LONGEST
             own, _ = _shuffled(own, None, np.random.default_rng([seed, number]))
             if not own:
                 raise InputError(f"no series has {SHORTEST} steps", where=str(path), fix="Leave the file out.")

@@ -9,9 +9,11 @@ is shared out over ranks by their numbers.
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,15 @@ class StreamConfig:
     flip: float = 0.3
     reverse: float = 0.1
     gain: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_temperature(self.temperature)
+        for name in ("synthetic_share", "flip", "reverse", "gain"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}", fix="Give a share from 0 to 1.")
+        for name in ("cells", "targets", "prompt_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}", fix="Give at least 1.")
 
 
 def soften(x: np.ndarray) -> np.ndarray:
@@ -150,10 +161,24 @@ class EpisodeStream:
 
     def state_dict(self) -> dict[str, Any]:
         """JSON-able position of the stream."""
-        return {"position": self.position}
+        return {"position": self.position, "stream": self.identity()}
+
+    def identity(self) -> str:
+        """Of all that the batches follow from: corpus, configuration, seed and sets."""
+        parts = (None if self.corpus is None else self.corpus.digest, asdict(self.config), self.seed, self.sets)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state_dict`."""
+        """Continue from :meth:`state_dict`.
+
+        Raises:
+            InputError: the position is one of another corpus, configuration or seed.
+        """
+        if state.get("stream") != self.identity():
+            raise InputError(
+                "the run was trained on another corpus, or with other settings of the stream",
+                fix="Continue with the same corpus and settings, or start anew from its weights.",
+            )
         self.position, self._drawn = int(state["position"]), None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -273,12 +298,28 @@ def cumulative_odds(readers: Sequence[SetReader], channels: int, length: int, te
     if channels > 1:
         size *= [min(r.entry.channels / channels, 4.0) for r in readers]
     names, domain = np.unique([r.entry.domain for r in readers], return_inverse=True)
-    power = 1.0 / temperature
-    within = np.where(fits, size**power, 0)
+    # In logarithms, and over the largest: a small temperature must not overflow.
+    within = _tempered(size, temperature)
     totals = np.bincount(domain, within, len(names))
-    among = np.where(totals > 0, np.bincount(domain, size, len(names)) ** power, 0)
+    among = _tempered(np.bincount(domain, size, len(names)), temperature)
     odds = np.cumsum(within / np.maximum(totals[domain], 1e-300) * among[domain])
     return odds / odds[-1]
+
+
+def _tempered(size: np.ndarray, temperature: float) -> np.ndarray:
+    """Sizes to the power ``1 / temperature`` over the largest; what has none stays 0."""
+    logarithm = np.log(np.where(size > 0, size, 1))
+    return np.where(size > 0, np.exp((logarithm - logarithm.max()) / temperature), 0.0)
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that means nothing.
+
+    Raises:
+        InputError: it is not a number from 0.1 on.
+    """
+    if not temperature >= 0.1:
+        raise InputError(f"a temperature of {temperature:g} makes no sense", fix="Give 0.1 or more; the default is 5.")
 
 
 def _normed(shares: Sequence[float]) -> np.ndarray:

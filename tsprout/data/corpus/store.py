@@ -14,9 +14,11 @@ NaN where missing. Any Arrow tool can open a shard. Local shards are mapped, not
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +65,23 @@ class Pieces:
     start: np.ndarray
     level: np.ndarray
     scale: np.ndarray
-    by_length: np.ndarray = field(init=False)
-    sorted_steps: np.ndarray = field(init=False)
-    cumulative: np.ndarray = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.by_length = np.argsort(-self.steps, kind="stable")
-        self.sorted_steps = self.steps[self.by_length]
-        self.cumulative = np.cumsum(self.sorted_steps)
+    @cached_property
+    def by_length(self) -> np.ndarray:
+        """Pieces from the longest to the shortest; in stored order where all are as long."""
+        if (self.steps == self.steps[0]).all():
+            return np.arange(len(self.steps), dtype=np.int32)
+        return np.argsort(-self.steps, kind="stable").astype(np.int32)
+
+    @cached_property
+    def sorted_steps(self) -> np.ndarray:
+        """``steps`` in that order."""
+        return self.steps[self.by_length]
+
+    @cached_property
+    def cumulative(self) -> np.ndarray:
+        """Sums of ``sorted_steps``, to draw a piece by its length."""
+        return np.cumsum(self.sorted_steps)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -95,7 +106,8 @@ class Corpus:
         self.path, self.mapped = str(path), mapped
         self.remote = "://" in self.path
         try:
-            index = json.loads(self._read(INDEX))
+            content = self._read(INDEX)
+            index = json.loads(content)
             version = index["format"]
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise self._damaged(INDEX, error) from None
@@ -111,6 +123,7 @@ class Corpus:
             self.shard_bytes = np.array([shard["bytes"] for shard in index["shards"]], np.int64)
         except (KeyError, TypeError) as error:
             raise self._damaged(INDEX, error) from None
+        self.digest = hashlib.sha256(content).hexdigest()
         self.number = {entry.name: i for i, entry in enumerate(self.sets)}
         self._pieces = self._read_pieces()
         self._open: OrderedDict[Any, Any] = OrderedDict()
@@ -195,7 +208,7 @@ class Corpus:
         try:
             with self._filesystem().open(f"{self.path.rstrip('/')}/{self.shards[shard]}", "rb") as file:
                 return _values(pa.ipc.open_file(pa.PythonFile(file, mode="r")).get_batch(batch))
-        except (OSError, pa.ArrowInvalid) as error:
+        except Exception as error:
             raise self._damaged(self.shards[shard], error) from None
 
     def _keep(self, key: Any, value: Any) -> Any:
@@ -223,11 +236,18 @@ class Corpus:
                 return (Path(self.path) / name).read_bytes()
             content: bytes = self._filesystem().cat_file(f"{self.path.rstrip('/')}/{name}")
             return content
-        except (OSError, ValueError, ImportError) as error:
+        except ImportError as error:
+            raise InputError(
+                f"reading from there needs another package: {error}", where=self.path, fix="Install it with pip."
+            ) from None
+        # Every object store has errors of its own, which fsspec passes on as they are.
+        except Exception as error:
             raise InputError(
                 f"there is no corpus: {name} cannot be read ({error})",
                 where=self.path,
-                fix="Build one with tsprout corpus build -o FOLDER.",
+                fix="Build one with tsprout corpus build -o FOLDER."
+                if not self.remote
+                else "Check address and access.",
             ) from None
 
     def _read_pieces(self) -> list[Pieces]:
@@ -240,6 +260,7 @@ class Corpus:
             number = columns["set"].to_numpy()
             plain = {k: columns[k].to_numpy() for k in ("steps", "label", "start")}
             plain["place"] = columns["shard"].to_numpy().astype(np.int64) << 32 | columns["batch"].to_numpy()
+            del table
             flat = {k: columns[k].values.to_numpy() for k in ("level", "scale")}
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise self._damaged(PIECES, error) from None

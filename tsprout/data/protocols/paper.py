@@ -13,7 +13,7 @@ import numpy as np
 from tsprout.data.catalog.entry import Paper
 from tsprout.data.catalog.sets import RealSet
 from tsprout.data.protocols.scaler import Standardizer
-from tsprout.data.protocols.split import Split, check_shots, count_shots, prepared
+from tsprout.data.protocols.split import Split, check_shots, count_shots, first_notes, prepared
 from tsprout.data.protocols.windows import Sources, as_series, own_lengths, thinned
 from tsprout.errors import InputError
 
@@ -51,9 +51,7 @@ def paper(
     if reference_size is not None and reference_size < 1:
         raise InputError(f"reference_size is {reference_size}", fix="It must be at least 1.")
     real = prepared(real, length, drawn)
-    notes = ["the reference contains the shots, and the scaler has seen the whole training split"]
-    if real.partial:
-        notes.append(f"not the complete set: {real.partial}")
+    notes = ["the reference contains the shots, and the scaler has seen the whole training split", *first_notes(real)]
     if len(real.recordings) > 1 and real.entry.size.kind != "collection":
         notes.append(f"windows cross the borders between its {len(real.recordings)} recordings, as in the paper")
     plan = real.entry.paper if real.entry.size.kind == real.size.kind else None

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsprout.data.catalog.sets import RealSet, load_set
+from tsprout.data.catalog.generated import generate, is_free
+from tsprout.data.catalog.sets import RealSet, load_set, parse
 from tsprout.data.protocols.scaler import Standardizer
-from tsprout.errors import InputError
+from tsprout.errors import InputError, MissingExtraError
 from tsprout.series import SeriesSet
 
 SEEDS = (0, 1, 2, 3, 4)
 SHOTS = (5, 10, 25, 50, 100)
 SHARES = (0.05, 0.10, 0.15, 1.0)
+LONGEST_MADE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class Split:
             series and its first step there. Instances count through TRAIN, then TEST.
         pool: number of windows that the shots were drawn from.
         available: number of windows of the reference before it was thinned out.
-        notes: what a user should know: overlap, fewer shots than asked, what is left out or missing.
+        notes: what a user should know: overlap, fewer shots than asked, what is left out, missing or made longer.
     """
 
     name: str
@@ -104,11 +106,33 @@ def count_shots(shots: int | float, available: int) -> int:
 def prepared(real: RealSet | str, length: int, seed: int) -> RealSet:
     """The set, read if only its name was given, once ``length`` and ``seed`` are known to be usable.
 
+    A set that is generated comes with longer series where ``length`` asks for them, as far as it can be made here.
+
     Raises:
-        InputError: a length below 2, a negative seed, or a set that is not here.
+        InputError: a length below 2, a negative seed, a set that is not here, or a length too great to be made.
     """
     if length < 2:
         raise InputError(f"length is {length}", fix="A series needs at least 2 time steps.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", fix="Seeds are 0, 1, 2...")
-    return load_set(real) if isinstance(real, str) else real
+    found = load_set(real) if isinstance(real, str) else real
+    if not found.entry.source.generator or length <= (found.size.length or 0):
+        return found
+    if length > LONGEST_MADE and is_free(found.entry):
+        raise InputError(
+            f"{found.name} has no series of {length} time steps",
+            fix=f"The longest length that works is {LONGEST_MADE}.",
+        )
+    try:
+        return found if length > LONGEST_MADE else parse(found.entry, generate(found.entry, length=length), None)
+    except MissingExtraError:
+        return found
+
+
+def first_notes(real: RealSet) -> list[str]:
+    """What a user should know of the set itself: that it is not complete, or that its series were made longer."""
+    notes = [f"not the complete set: {real.partial}"] if real.partial else []
+    usual, here = real.entry.size.length, real.size.length
+    if real.entry.source.generator and usual is not None and here is not None and here > usual:
+        notes.append(f"its series were made with {here} steps; they continue those of the set, which have {usual}")
+    return notes

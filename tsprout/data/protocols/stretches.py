@@ -6,7 +6,8 @@ that all roles see the whole history. Neighbours of one role are merged; between
 half of them from each side, so that no window of one role shares a step with a window of another, nor touches one.
 Recordings of equal length are cut alike: series recorded side by side do not give one role the other's moments.
 Shorter recordings get fewer, larger stretches; those that are too short to cut, and the recordings of large
-collections, go to one role as a whole. Instances are dealt likewise, class by class, and equal ones together.
+collections, go to one role as a whole: then roles share moments where recordings are simultaneous. Instances are dealt
+likewise, class by class, and equal ones together.
 
 Nothing here looks at values, but for which recordings or instances are equal.
 """
@@ -62,6 +63,12 @@ def cut_recording(steps: int, length: int, rng: np.random.Generator) -> list[tup
     return [(role, begin, end) for role, begin, end in rows if end - begin >= length]
 
 
+def dealt_whole(lengths: np.ndarray, length: int) -> np.ndarray:
+    """Which recordings go to one role as a whole: all that are long enough where they are many, else short ones."""
+    long = np.flatnonzero(lengths >= length)
+    return long if len(long) >= WHOLE_FROM else long[lengths[long] < 3 * length]
+
+
 def recording_stretches(lengths: np.ndarray, copies: np.ndarray, length: int, seed: int) -> np.ndarray:
     """Stretches of one or more recordings.
 
@@ -72,10 +79,9 @@ def recording_stretches(lengths: np.ndarray, copies: np.ndarray, length: int, se
     Returns:
         ``int64 (stretches, 4)``: role, source, first step, step after the last; each at least one window long.
     """
-    long = np.flatnonzero(lengths >= length)
-    whole = long if len(long) >= WHOLE_FROM else long[lengths[long] < 3 * length]
+    whole = dealt_whole(lengths, length)
     rows = []
-    for i in np.setdiff1d(long, whole).tolist():
+    for i in np.setdiff1d(np.flatnonzero(lengths >= length), whole).tolist():
         steps = int(lengths[i])
         rng = np.random.default_rng([seed, length, steps])
         rows += [(role, i, begin, end) for role, begin, end in cut_recording(steps, length, rng)]

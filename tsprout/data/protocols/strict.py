@@ -5,9 +5,12 @@
   up to ``length``, stay together.
 - The scaler is fitted on the shots: a user with ten series has nothing else. Values stay in the source's units.
 - Shots do not overlap while the set has enough windows that do not; otherwise the stride shrinks, and a note says so.
+- A window that is equal to a shot, as where nothing changes, is in neither reference nor validation.
+- Where recordings are many (30), each has one role as a whole, and roles share the moments of simultaneous ones.
 - Every seed draws other stretches and other shots; for a seed and a length the reference is the same whatever the
-  number of shots, and fewer shots are a prefix of more as long as the stride is the same. (Where a small set of
-  instances has too few for the shots, instances move from the reference, then from validation, behind the others.)
+  number of shots, but for windows that equal one, and fewer shots are a prefix of more as long as the stride is the
+  same. (Where a small set of instances has too few for the shots, instances move from the reference, then from
+  validation, behind the others.)
 - Windows of which more than half of the cells are missing are in no role. A channel without any value in the shots
   is left out of all roles, for a model cannot learn it; more shots may bring it back.
 """
@@ -20,13 +23,14 @@ import numpy as np
 
 from tsprout.data.catalog.sets import RealSet
 from tsprout.data.protocols.scaler import Standardizer
-from tsprout.data.protocols.split import Split, check_shots, count_shots, prepared
+from tsprout.data.protocols.split import Split, check_shots, count_shots, first_notes, prepared
 from tsprout.data.protocols.stretches import (
     PARTS,
     REFERENCE,
     SHOTS,
     VALIDATION,
     deal,
+    dealt_whole,
     first_equal,
     recording_stretches,
 )
@@ -64,8 +68,8 @@ def strict(real: RealSet | str, *, shots: int | float, length: int = 24, seed: i
         most: at most so many series in the reference, a quarter of them in validation, evenly spread.
 
     Raises:
-        InputError: the pool has fewer windows than shots asked for, the reference would have fewer than 20, or a number
-            makes no sense; it says what works.
+        InputError: the pool has fewer windows than shots asked for, the reference would have fewer than 20 (windows
+            that equal a shot do not count), or a number makes no sense; it says what works.
     """
     wanted = check_shots(shots)
     if most < LEAST_REFERENCE:
@@ -74,7 +78,7 @@ def strict(real: RealSet | str, *, shots: int | float, length: int = 24, seed: i
     plan = _plan(real, length, seed)
     if _windows(plan, REFERENCE, length) < LEAST_REFERENCE or not _windows(plan, SHOTS, length):
         raise _too_short(real, length, seed)
-    notes = ([f"not the complete set: {real.partial}"] if real.partial else []) + plan.notes
+    notes = first_notes(real) + plan.notes
     disjoint = grid(plan.stretches[SHOTS], plan.good, length, length, _phases(plan, length, seed))
     count = count_shots(wanted, max(1, len(disjoint)))
     if plan.groups and count > len(disjoint):
@@ -103,6 +107,7 @@ def strict(real: RealSet | str, *, shots: int | float, length: int = 24, seed: i
     if not len(checked):
         notes.append("too little for a validation set")
     keep = np.flatnonzero(seen)
+    _drop_equal(plan, origin, length, keep, notes)
     sets = {k: as_series(real, plan.sources, plan.labels, v, length, keep) for k, v in origin.items() if len(v)}
     return Split(
         name=real.name,
@@ -133,6 +138,11 @@ def _plan(real: RealSet, length: int, seed: int) -> _Plan:
     if len(lengths) == 1 and lengths[0] < 20 * length:
         notes.append(
             "the recording is short: the shots and the reference are one stretch each, and see different times"
+        )
+    whole = len(dealt_whole(lengths, length))
+    if whole > 1:
+        notes.append(
+            f"{whole} recordings are dealt to roles as wholes: roles share moments where recordings are simultaneous"
         )
     stretches = [table[table[:, 0] == role, 1:] for role in (SHOTS, VALIDATION, REFERENCE)]
     return _Plan(real.recordings, None, usable(real.recordings, length), stretches, [], notes)
@@ -203,6 +213,27 @@ def _pool(plan: _Plan, count: int, length: int, seed: int) -> tuple[np.ndarray, 
         if len(found) >= count:
             return found, stride
     return found, 1
+
+
+def _drop_equal(plan: _Plan, origin: dict[str, np.ndarray], length: int, keep: np.ndarray, notes: list[str]) -> None:
+    """Take windows out of reference and validation that are equal to a shot in the channels ``keep``.
+
+    Stretches in which nothing changes are equal wherever they lie; instances may be, once a channel is left out.
+    """
+    shots = cut(plan.sources, origin["shots"], length)[:, keep]
+    dropped = {}
+    for role in ("reference", "validation"):
+        windows = cut(plan.sources, origin[role], length)[:, keep]
+        fresh = first_equal(np.concatenate([shots, windows]))[len(shots) :] >= len(shots)
+        origin[role], dropped[role] = origin[role][fresh], int((~fresh).sum())
+    if any(dropped.values()):
+        told = " and ".join(f"{count} of the {role}" for role, count in dropped.items() if count)
+        notes.append(f"windows that are equal to a shot, value by value, are left out: {told}")
+    if len(origin["reference"]) < LEAST_REFERENCE:
+        raise InputError(
+            f"nearly all windows of {length} time steps to hold out are equal to one of the shots",
+            fix="Take a greater length, or another set.",
+        )
 
 
 def _works(real: RealSet, length: int, seed: int) -> bool:

@@ -20,6 +20,7 @@ def paper_scores(
     which: Iterable[str] = ("disc", "pred", "cfid"),
     repeats: int = 10,
     encoders: int = 1,
+    capable: int | None = None,
     iterations: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -29,7 +30,8 @@ def paper_scores(
     Args:
         real, synthetic: ``(n, C, L)``, scaled as the paper scales them.
         which: of ``disc``, ``pred``, ``cfid`` (the paper's) and ``disc_capable``, ``pred_capable``, ``cfid_capable``.
-        repeats: of the paper's first two; the others have their own number.
+        repeats: of the paper's first two.
+        capable: repeats, or encoders, of the corrected ones; each has its own number by default.
         encoders: of the paper's context-FID, which has one.
         iterations: steps of training if other than each score's own, for a first look.
         seed: everything random follows from it.
@@ -42,8 +44,11 @@ def paper_scores(
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
         raise InputError(f"there is no score {unknown[0]!r}", fix=f"Choose from {', '.join(NAMES)}.")
-    if repeats < 1 or encoders < 1:
-        raise InputError(f"{min(repeats, encoders)} repeats measure nothing", fix="Give at least 1.")
+    if min(repeats, encoders, 1 if capable is None else capable) < 1:
+        raise InputError(
+            f"{min(repeats, encoders, 1 if capable is None else capable)} repeats measure nothing",
+            fix="Give at least 1.",
+        )
     functions = _functions()
     found = {}
     for name in chosen:
@@ -52,6 +57,8 @@ def paper_scores(
             options["repeats"] = repeats
         elif name == "cfid":
             options["encoders"] = encoders
+        elif capable is not None:
+            options["encoders" if name == "cfid_capable" else "repeats"] = capable
         found[name] = functions[name](real, synthetic, seed=seed, progress=progress, **options)
     return found
 

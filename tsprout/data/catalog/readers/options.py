@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, TypeVar
 
+from tsprout.data.catalog._tables import made
 from tsprout.data.catalog.entry import Entry, expanded
 from tsprout.errors import InputError
 
@@ -16,17 +16,10 @@ def chosen(kind: type[T], options: Mapping[str, Any], entry: Entry) -> T:
     """An instance of the dataclass of a reader's options; lists become tuples.
 
     Raises:
-        InputError: an option that this reader does not have.
+        InputError: an option that this reader does not have, or one of the wrong type.
     """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    strange = sorted(set(options) - set(known))
-    if strange:
-        raise InputError(
-            f"unknown option: {', '.join(strange)}",
-            where=f"[{entry.name}.source.options]",
-            fix=f"The format {entry.source.format!r} knows {', '.join(known) or 'none'}.",
-        )
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in options.items()})
+    known = f"The format {entry.source.format!r} knows {{}}."
+    return made(kind, options, f"[{entry.name}.source.options]", what="option", known=known)
 
 
 def one_of(value: str, known: tuple[str, ...], name: str, entry: Entry) -> None:

@@ -15,10 +15,11 @@ Options, all of them optional:
 ``required`` a column; rows without a value there are left out
 ``observed`` how many values a row must have at least
 ``reverse``  ``true``: newest first
+``missing``  numbers that stand for a missing value, such as ``[-99.0, -999.0]``
 ``join``     of several files: see :func:`.parts.joined`
 ============ =========================================================================================================
 
-An entry's ``missing_code`` becomes NaN. Numbers are read to the last bit and kept as float32.
+What ``missing`` names and an entry's ``missing_code`` become NaN. Numbers are read to the last bit, kept as float32.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class TableOptions:
     required: Column | None = None
     observed: int = 0
     reverse: bool = False
+    missing: tuple[float, ...] = ()
     join: str = "rows"
 
 
@@ -121,10 +123,11 @@ def _sheet(file: Path, own: TableOptions) -> pd.DataFrame:
 def _arrays(found: list[tuple[str, pd.DataFrame]], own: TableOptions, entry: Entry) -> dict[str, np.ndarray]:
     parts: list[np.ndarray] = []
     columns: list[str] = []
+    codes = own.missing if entry.missing_code is None else (*own.missing, entry.missing_code)
     for where, frame in found:
         kept = _kept(frame, own, where)
         columns += [str(name) for name in kept.columns] if own.join == "columns" or not columns else []
-        parts.append(_numbers(kept, where, entry.missing_code))
+        parts.append(_numbers(kept, where, codes))
     urls = entry.source.urls
     labels = [_label(url) for url in urls] if len(urls) == len(parts) else [where for where, _ in found]
     return joined(parts, own.join, entry, labels, columns if own.header else ())
@@ -166,8 +169,8 @@ def _position(frame: pd.DataFrame, column: Column, where: str) -> int:
     raise InputError(f"there is no column {column!r}", where=where, fix=f"{listed} {PULL_AGAIN}")
 
 
-def _numbers(frame: pd.DataFrame, where: str, code: float | None) -> np.ndarray:
-    """``(rows, columns)`` float32; the missing code is NaN.
+def _numbers(frame: pd.DataFrame, where: str, codes: Sequence[float]) -> np.ndarray:
+    """``(rows, columns)`` float32; the codes are NaN.
 
     Raises:
         InputError: a cell is not a number.
@@ -187,6 +190,5 @@ def _numbers(frame: pd.DataFrame, where: str, code: float | None) -> np.ndarray:
                 fix=PULL_AGAIN,
             )
         out[:, i] = values
-    if code is not None:
-        out[out == code] = np.nan
+    out[np.isin(out, codes)] = np.nan
     return out.astype(np.float32)
