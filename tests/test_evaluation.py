@@ -19,7 +19,8 @@ from tsprout import cli, evaluation, render
 from tsprout.console import Console
 from tsprout.data import files
 from tsprout.errors import InputError
-from tsprout.evaluation import check_limits, check_units, parse_limits
+from tsprout.evaluation import check_limits, parse_limits
+from tsprout.report.units import check_units
 from tsprout.series import SeriesSet
 
 Run = Callable[..., tuple[int, str, str]]
@@ -158,7 +159,7 @@ def test_a_report_goes_through_its_scores() -> None:
 
 def test_a_negative_seed_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="the seed is -1"):
-        tsprout.evaluate(REAL, GOOD, shots=SHOTS, seed=-1)
+        tsprout.evaluate("nowhere.csv", GOOD, shots=SHOTS, seed=-1)
 
 
 # Units
@@ -209,6 +210,9 @@ def test_a_bad_generator_is_never_refused(bad: str) -> None:
         "wild": np.where(rng.random(GOOD.values.shape) < 0.005, 1e9, GOOD.values),
     }[bad]
     check_units(REAL, of(values))
+    check_units(
+        of(REAL.values + 50 * DEVIATION), of(values if bad in ("zeros", "nearly zero") else values + 50 * DEVIATION)
+    )
 
 
 def test_real_series_that_are_standardised_themselves_are_no_reason() -> None:
@@ -271,7 +275,7 @@ def test_channels_without_names_are_matched_by_position() -> None:
         assert [s.value.mean for s in report] == [s.value.mean for s in named]
         assert any("by their position" in note for note in report.scores.notes)
     assert not any("by their position" in note for note in named.scores.notes)
-    with pytest.raises(InputError, match="only there: channel_1"):
+    with pytest.raises(InputError, match="only there: channel_0, channel_1"):
         tsprout.evaluate(of(REAL.values[:, :1], replace(REAL, channels=("a",))), bare)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,9 +43,35 @@ def test_series_of_the_same_kind_help_as_much_as_real_ones(good):
 
 def test_series_that_were_added_are_never_tested_on():
     for n, added, tested in ((4, 2, 2), (9, 4, 5), (100, 30, 50)):
-        more, test, made = _draw(n, 60, added, tested, np.random.default_rng(n))
+        more, test, made, again = _draw(n, 60, 8, added, tested, np.random.default_rng(n))
         assert (len(set(more)), len(set(test)), len(set(made))) == (added, tested, added)
+        assert len(again) == added and set(again) <= set(range(8))
         assert not set(more) & set(test)
+
+
+def test_few_series_that_are_added_have_their_neighbour_tested_on():
+    # 40 stretches of 10 have 40 borders; drawn one by one, half of the 400 series would have a neighbour over there
+    more, test, _, _ = _draw(400, 300, 8, 200, 200, np.random.default_rng(0))
+    assert np.isin(more + 1, test).sum() <= 40
+
+
+def test_the_ceilings_are_measured(good):
+    for gain in (good.forecasting, good.classification):
+        assert gain.shots_low <= gain.shots <= gain.shots_high
+        assert gain.noise_low <= gain.noise <= gain.noise_high
+        assert gain.ratio < min(gain.shots, gain.noise)
+    # what handing back the shots really does, though not from the same draws
+    back = augmentation(REAL, SHOTS[np.arange(60) % 8], SHOTS).forecasting
+    assert good.forecasting.shots == pytest.approx(back.ratio, abs=0.05)
+    assert good.forecasting.shots != 1
+    assert good.forecasting.noise > 1
+
+
+def test_what_helps_no_more_than_noise_does_not_help(good):
+    gain = good.forecasting
+    assert replace(gain, noise=1.2, shots=1.0).helps
+    assert not replace(gain, noise=gain.ratio - 0.01).helps
+    assert not replace(gain, shots=gain.ratio - 0.01).helps
 
 
 def test_noise_does_not_help(good):

@@ -7,7 +7,8 @@ import pytest
 
 from tsprout.errors import InputError
 from tsprout.metrics import METRICS, copying, quick_scores
-from tsprout.metrics.copying import keys, nearest, unseen
+from tsprout.metrics.copying import keys, nearest, overlapping, unseen, wilson
+from tsprout.metrics.describe import copying_scores
 from tsprout.metrics.reference import Reference
 
 RNG = np.random.default_rng(0)
@@ -127,10 +128,53 @@ def test_a_hundred_thousand_series_fit_in_little_memory():
 def test_copies_please_fidelity_and_are_caught_here():
     copies = UNSEEN + 1e-3 * RNG.standard_normal(UNSEEN.shape)
     scores = quick_scores(UNSEEN, copies, shots=UNSEEN, max_series=100)
-    for name in ("marginal", "autocorrelation", "correlation", "spectrum", "frechet"):
+    for name in ("autocorrelation", "increments", "spectrum", "frechet"):
         assert scores[name].verdict == "as good as another real sample", name
     assert scores["copying"].verdict == "close to copies of your series"
     assert scores["near_copies"].value.mean == 1
     assert scores["near_copies"].verdict == "nearer to your series than unseen real ones"
     assert "copies of your series" in scores.summary()
     assert METRICS["copying"].direction == "one"
+
+
+def windows(stride: int, n: int = 40) -> np.ndarray:
+    walk = np.cumsum(np.random.default_rng(8).standard_normal((2, 24 + stride * n)), axis=-1)
+    return np.stack([walk[:, stride * i : stride * i + 24] for i in range(n)])
+
+
+def test_overlapping_windows_in_order_are_recognised():
+    for stride in (1, 5, 20):
+        assert overlapping(windows(stride)), stride
+        assert overlapping(windows(stride).astype(np.float32))
+    assert not overlapping(windows(24))
+    assert not overlapping(SHOTS)
+    assert not overlapping(windows(1)[RNG.permutation(40)])
+    assert not overlapping(np.zeros((9, 1, 24)))
+    assert not overlapping(SHOTS[:1])
+    assert not overlapping(SHOTS[..., :1])
+
+
+def test_overlapping_neighbours_do_not_stand_in_for_unseen_series():
+    shots, made = windows(1), smooth(60, 9)
+    found, apart = copying(made, shots), nearest(shots, shots, skip_self=True)
+    assert nearest(shots, shots, skip_self=True, skip=2).mean() > 1.3 * apart.mean()
+    assert found.ratio < copying(made, shots[np.random.default_rng(0).permutation(40)]).ratio / 1.3
+    assert found.n_reference == 40
+
+
+def test_near_copies_has_the_interval_of_a_share():
+    assert wilson(0.1, 50) == pytest.approx((0.0495, 0.1916), abs=1e-3)
+    assert wilson(0.0, 10)[0] == 0 and wilson(1.0, 10)[1] == 1
+    found = copying(MADE[:50], SHOTS, UNSEEN)
+    assert 0 <= found.near_low < found.near_copies + 1e-9 < found.near_high < 0.3
+    near = copying_scores(found, few=False)[1]
+    assert (near.value.low, near.value.high) == (found.near_low, found.near_high)
+    assert "than 95 % of unseen real series come" in near.explanation
+
+
+def test_four_synthetic_series_are_too_few_to_tell_copies():
+    for count, clear in ((4, False), (5, True)):
+        found = copying(SHOTS[:count], SHOTS, UNSEEN)
+        assert found.n_synthetic == count
+        said = [score.verdict != "too few series to tell" for score in copying_scores(found, few=False)]
+        assert said == [clear, clear]

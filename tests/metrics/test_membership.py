@@ -87,3 +87,11 @@ def test_what_does_not_fit_is_refused():
 def test_the_metric_says_its_range():
     assert MEMBERSHIP.direction == "lower"
     assert MEMBERSHIP.range == (0.0, 0.5)
+
+
+def test_gaps_of_one_side_give_nothing_away():
+    holes = np.random.default_rng(4).random((200, 2, 24)) < 0.9
+    holes[..., 0] = False
+    unseen = np.where(holes, np.nan, UNSEEN)
+    for shots, others in ((SHOTS, unseen), (unseen[:10], walks(200, 5))):
+        assert 0.25 < membership(MADE, shots, others).area < 0.75

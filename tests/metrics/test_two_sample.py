@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tsprout.metrics import evaluate
 from tsprout.metrics.discriminative import advantage
 from tsprout.metrics.two_sample import TWO_SAMPLE, _test, chance_spread, standard_error, two_sample
 
@@ -81,3 +82,12 @@ def test_two_series_a_side_are_enough_and_one_is_not():
     lone = two_sample(walks(1, 1), walks(5, 2))
     assert np.isnan(lone.area) and np.isnan(lone.p_value) and lone.n == 1
     assert np.isnan(TWO_SAMPLE(walks(1, 1), walks(5, 2)))
+
+
+def test_six_comparisons_make_a_floor_and_its_interval():
+    scores = evaluate(walks(60, 1), walks(60, 2), shots=walks(8, 3), metrics=[TWO_SAMPLE])
+    assert (TWO_SAMPLE.repeats or 0) >= 6
+    assert scores.repeats >= 6
+    floor = scores["two_sample"].floor
+    assert floor.high - floor.mean < 0.25
+    assert evaluate(walks(300, 1), walks(300, 2), shots=walks(8, 3), metrics=["marginal"]).repeats >= 6

@@ -16,8 +16,8 @@ import pytest
 from report_sets import CASES, HOSTILE, case, sets, walks
 
 from tsprout.errors import InputError, TsproutError
-from tsprout.metrics import Interval, Scores, quick_scores
-from tsprout.report import html
+from tsprout.metrics import Interval, Score, Scores, quick_scores, verdicts
+from tsprout.report import html, words
 from tsprout.report.html import render_report, write_report
 from tsprout.series import SeriesSet
 
@@ -76,12 +76,13 @@ def test_the_verdict_comes_first_and_every_section_is_there(page, plain):
     scores = plain[2]
     assert (
         text.index("Pump 7")
-        < text.index(scores.summary())
+        < text.index(words.lead(scores)[0])
+        < text.index(words.tally(scores)[0][0])
         < text.index("sign of being copies.")
         < text.index("Every score beside")
     )
-    for words in (*scores.notes, "8 real", "40 synthetic", "2 channels", "24 time steps", "tsprout run a.csv -o out/"):
-        assert words in text
+    for said in (*scores.notes, "8 real", "40 synthetic", "2 channels", "24 time steps", "tsprout run a.csv -o out/"):
+        assert said in text
     assert "no proof of privacy" in text
     for score in scores:
         assert score.title in text
@@ -129,8 +130,8 @@ def test_the_policy_names_the_script_that_is_there(page):
 def test_colours_stand_in_the_style_sheet_only(page):
     drawn = page.split("</style>")[1]
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb\(", drawn)
-    for words in ("prefers-color-scheme: dark", '[data-theme="dark"]', "@media print", "#0072b2", "#d55e00"):
-        assert words in page
+    for said in ("prefers-color-scheme: dark", '[data-theme="dark"]', "@media print", "#0072b2", "#d55e00"):
+        assert said in page
 
 
 def test_the_same_input_gives_the_same_bytes(page, plain, tmp_path):
@@ -221,6 +222,135 @@ def test_copies_and_unseen_series_are_told():
     assert "10 shown to the model" in text
     assert "Compared with real series that the model has not seen." in text
     assert "For unseen real series, most distances lie" in text
+
+
+def judged(verdict: str, value: float = 0.3, name: str = "marginal", **changes) -> Score:
+    """A score by its verdict, between a floor of 0.1 and noise of 0.9."""
+    at = {"floor": Interval(0.1, 0.1, 0.1), "shots": Interval(0.5, 0.5, 0.5), "noise": Interval(0.9, 0.9, 0.9)}
+    given = {"title": "Quantile error", "direction": "lower", "range": (0.0, 1.0), "unit": "", "explanation": ""}
+    return Score(
+        **(
+            given
+            | at
+            | {"name": name, "value": Interval(value, value, value), "few": False, "verdict": verdict}
+            | changes
+        )
+    )
+
+
+def of(plain, *scores: Score) -> Scores:
+    return replace(plain[2], scores=scores, few=False, held_out=True)
+
+
+def test_grades_of_what_leaks_helps_and_harms():
+    assert words.GRADES[verdicts.LEAKS] == words.GRADES[verdicts.HARMS] == "poor"
+    assert words.GRADES[verdicts.HELPS] == "good"
+    for name in ("WORSE_THAN_REAL", "NO_BETTER_THAN_NOISE"):
+        if hasattr(verdicts, name):
+            assert words.GRADES[getattr(verdicts, name)] == "poor"
+    for verdict in (verdicts.NO_CHANGE, verdicts.UNCLEAR, getattr(verdicts, "BLIND", "this score cannot tell here")):
+        assert words.grade(judged(verdict)) == "open"
+
+
+def test_the_card_on_copies_is_not_green_where_members_can_be_told(plain):
+    far = judged(verdicts.FAR_ENOUGH, 1.0, "copying", direction="one", group="copying")
+    leak = judged(verdicts.LEAKS, 0.42, "membership", group="copying")
+    assert words.copying(of(plain, far)).grade == "good"
+    card = words.copying(of(plain, far, leak))
+    assert card.grade == "poor"
+    assert card.heading == "They tell which real series were among yours."
+    assert "92 % of all cases" in card.body
+    assert words.copying(of(plain, leak)).grade == "poor"
+    copies = words.copying(of(plain, replace(far, verdict=verdicts.COPIES), leak))
+    assert copies.heading == "They are close to copies of your series."
+    assert "92 % of all cases" in copies.body
+    assert 'class="statement poor"' in render_report(*plain[:2], of(plain, far, leak))
+
+
+@pytest.mark.parametrize(
+    ("scores", "judgement", "finding"),
+    [
+        ([judged(verdicts.AS_GOOD)] * 3, "pass for real ones on every score that can tell.", ""),
+        (
+            [judged(verdicts.AS_GOOD), judged(verdicts.BETTER)],
+            "come near to real ones, though not on every score.",
+            "Furthest from real is the quantile error: 0.3",
+        ),
+        ([judged(verdicts.AS_GOOD)] * 3 + [judged(verdicts.WORSE)], "in some respects and not in", "The worst is the"),
+        (
+            [judged(verdicts.AS_GOOD), *[judged(verdicts.UNCLEAR)] * 2],
+            "As far as can be told, the synthetic series pass for real ones.",
+            "",
+        ),
+        ([judged(verdicts.UNCLEAR)], "too few series to tell how good", ""),
+        (
+            [judged(verdicts.WORSE, 0.8, title="Frechet distance"), judged(verdicts.WORSE, 0.7)],
+            "do not pass for real ones.",
+            "The worst is the Frechet distance: 0.800, where another real sample scores 0.100.",
+        ),
+        (
+            [judged(verdicts.WORSE, 0.9), judged(verdicts.WORSE, 0.49, "two_sample")],
+            "do not pass for real ones.",
+            "A classifier tells them apart almost every time.",
+        ),
+        ([judged(verdicts.WORSE, 0.35, "discriminative")], "do not pass", "tells them apart most of the time."),
+        (
+            [judged(verdicts.AS_GOOD), judged(verdicts.COPIES, 0.1, "copying", group="copying")],
+            "on every score that can tell, but they are close to copies of your series.",
+            "",
+        ),
+        (
+            [judged(verdicts.WORSE), judged(verdicts.LEAKS, 0.4, "membership", group="copying")],
+            "do not pass for real ones, and they give away which real series were among yours.",
+            "The worst",
+        ),
+    ],
+)
+def test_the_page_leads_with_one_judgement_and_the_worst_finding(plain, scores, judgement, finding):
+    found = words.lead(of(plain, *scores))
+    assert judgement in found[0]
+    assert finding in found[1] and bool(finding) == bool(found[1])
+    page = render_report(*plain[:2], of(plain, *scores))
+    assert found[0] in page and found[1] in page
+
+
+def test_facts_say_nothing_twice(plain):
+    from tsprout import __version__
+
+    own = {"Suite": "quick", "seed": str(plain[2].seed), "tsprout": __version__, "Model": "small"}
+    text = Page(render_report(*plain, facts=own)).text
+    facts = text[text.index("Seed of the scores") :]
+    assert facts.count("tsprout") == 1
+    assert facts.lower().count("seed") == 1
+    assert "Suite quick" in facts and "Model small" in facts
+    assert "seed 7" in Page(render_report(*plain, facts={"seed": "7"})).text  # another one is no repetition
+
+
+def test_a_map_shows_as_many_real_as_synthetic_series():
+    from tsprout.report.neighbours import embed
+
+    found = embed(walks(60, 1, 12), walks(200, 1, 12, 1))
+    assert (found.n_real, len(found.pca)) == (60, 120)
+    found = embed(walks(200, 1, 12), walks(70, 1, 12, 1))
+    assert (found.n_real, len(found.pca)) == (70, 140)
+    found = embed(walks(8, 1, 12), walks(200, 1, 12, 1))
+    assert (found.n_real, len(found.pca)) == (8, 58)
+
+
+def test_the_figure_of_the_autocorrelation_says_what_it_shows(page):
+    section = page[page.index('<section id="memory"') : page.index('<section id="rhythms"')]
+    assert section.count("<span>autocorrelation by lag</span>") == 2
+    assert "correlation of a series with itself" in section
+
+
+def test_on_paper_a_heading_stays_with_its_table_and_the_verdict_has_room(page):
+    style = page[page.index("@media print") : page.index("</style>")]
+    assert re.search(r"h2, h3 \{ break-after: avoid; \}", style)
+    assert not re.search(r"h3[^{]*\{ break-before", style)
+    first, second, third, fifth = (
+        float(re.search(rf"nth-child\({i}\)[^{{]*\{{ width: ([\d.]+)%", style)[1]) for i in (1, 2, 4, 6)
+    )
+    assert 100 - first - second - 2 * third - 2 * fifth >= 18
 
 
 def test_pairs_run_from_the_nearest_to_the_farthest_and_name_the_nearest():

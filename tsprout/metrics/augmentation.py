@@ -1,14 +1,15 @@
 """Augmentation: do synthetic series, added to the few real ones, make a better forecaster or classifier.
 
 The question of someone who has ten series: the same model is trained on the shots alone, on the shots with synthetic
-series added, and on the shots with as many more real ones added, and tested on real series that none of them saw. The score is the second error over the first: below 1 the synthetic series help, above 1 they harm. The third
-over the first is the floor: what as many real series would have done. Two more models show what takes no skill: with the
-shots themselves added, drawn with replacement, and with Gaussian noise of the right mean and spread (which may help, as
-any regularisation may). Forecasters and their error are those of
-:mod:`tsprout.metrics.forecasting`; where labels exist the classifier is that of :mod:`tsprout.metrics.classification`.
-All is repeated over halves of the unseen series (one half to add, one to test on), which are stretches of consecutive ones so
-that windows to add do not overlap those to test on, and over draws of synthetic ones.
-To a classification error one more wrong series is added, before and after: from none to none is no change.
+series added, and on the shots with as many more real ones added, and tested on real series that none of them saw. The
+score is the second error over the first: below 1 the synthetic series help, above 1 they harm. The third over the
+first is the floor: what as many real series would have done. Two more models show what takes no skill: with the shots
+themselves added, drawn with replacement, and with Gaussian noise of the right mean and spread (which may help, as any
+regularisation may). Forecasters and their error are those of :mod:`tsprout.metrics.forecasting`; where labels exist
+the classifier is that of :mod:`tsprout.metrics.classification`. All is repeated over halves of the unseen series (one
+half to add, one to test on), which are stretches of consecutive ones so that windows to add do not overlap those to
+test on, and over draws of synthetic ones. To a classification error one more wrong series is added, before and after:
+from none to none is no change.
 """
 
 from __future__ import annotations
@@ -187,11 +188,11 @@ def _gain(sets: list[np.ndarray], draws: list[_Draw], score: _Score, grain: floa
     table = np.array(found).reshape(-1, 5)
     table = table[np.isfinite(table).all(axis=1)]
     means = table.mean(axis=0) if len(table) else np.full(5, np.nan)
-    alone, with_synthetic, with_real = means[:3]
+    alone, errors = means[0], means[:3].tolist()
     if not alone + grain > 0:
         nan = float("nan")
-        return Gain(*[nan] * 12, float(alone), float(with_synthetic), float(with_real))
+        return Gain(*[nan] * 12, *errors)
     mean = (means[1:] + grain) / (alone + grain)
     ratios = (table[:, 1:] + grain) / np.maximum(table[:, :1] + grain, 1e-3 * alone)
     spans = np.stack([mean, ratios.min(axis=0), ratios.max(axis=0)], axis=1).tolist()
-    return Gain(*(end for span in spans for end in span), float(alone), float(with_synthetic), float(with_real))
+    return Gain(*[end for span in spans for end in span], *errors)

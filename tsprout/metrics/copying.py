@@ -9,8 +9,8 @@ hands back what it was shown, they reward it. Two numbers do:
 - *near copies*: share of synthetic series nearer to a shot than the nearest 5 % of unseen real series are.
 
 Without unseen real series the shots stand in for them: each one's distance to the others. Where shots are overlapping
-windows in order, two neighbours on both sides do not count, for they share time steps with it. Copies that were shifted in
-time or rescaled are not found.
+windows in order, two neighbours on both sides do not count, for they share time steps with it. Copies that were
+shifted in time or rescaled are not found.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False, s
 def overlapping(series: np.ndarray) -> bool:
     """Whether ``series`` (k, C, L) are windows of one recording, in order: each begins with what the last ended in.
 
-    One shift must serve most neighbours. Single steps, and stretches that do not move, agree by chance and do not count.
+    One shift must serve most neighbours. Single steps, and stretches that do not move, agree by chance and do not
+    count.
     """
     first, second = series[:-1], series[1:]
     for shift in range(1, series.shape[-1] - 1):

@@ -4,11 +4,12 @@ Most scores depend on how many series they are computed from, so every number of
 ``m``: a random half ``A`` of the real series is compared with ``m`` synthetic series (value), with the other half
 (floor), with ``m`` draws from the shots (first ceiling) and with ``m`` series of noise (second ceiling), and this is
 repeated over fresh halves. Were the real and the synthetic series independent draws from one distribution, value and
-floor would have the same expectation whatever ``m`` is. The two halves are disjoint stretches of one recording instead:
-where it drifts, they are a little more unlike than independent samples, and the floor lies a little too high. Shots that are in ``A`` are never handed back against it: a generator that only
-repeats what it was shown cannot know a series that it was not. Real series that are shots are left out altogether where
-enough others remain. Where the real series *are* the shots, "as good as another real sample" says no more than that
-the synthetic series are as good as one half of the shots is to the other half: a note says so.
+floor would have the same expectation whatever ``m`` is. The two halves are disjoint stretches of one recording
+instead: where it drifts, they are a little more unlike than independent samples, and the floor lies a little too high.
+Shots that are in ``A`` are never handed back against it: a generator that only repeats what it was shown cannot know a
+series that it was not. Real series that are shots are left out altogether where enough others remain. Where the real
+series *are* the shots, "as good as another real sample" says no more than that the synthetic series are as good as one
+half of the shots is to the other half: a note says so.
 """
 
 from __future__ import annotations

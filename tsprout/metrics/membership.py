@@ -8,8 +8,8 @@ is the area minus one half: 0 for nothing leaked, 0.5 for every shot given away.
 far, so the area that chance reaches in one case of twenty stands beside it.
 
 Features see the shape of a series wherever in time it is, so a copy that was shifted or slightly changed still counts.
-Shots and unseen series show the same gaps when they are tried, for gaps would tell them apart.
-Shots and unseen series must be of one kind: where the unseen ones come from a later time, the area tells times apart.
+Shots and unseen series show the same gaps when they are tried, for gaps would tell them apart. Shots and unseen series
+must be of one kind: where the unseen ones come from a later time, the area tells times apart.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def split(
 
 
 def without_shots(real: np.ndarray, shots: np.ndarray) -> tuple[np.ndarray, str]:
-    """``real`` (n, C, L) without those that are shots, where enough others remain, and a sentence on it, or an empty one.
+    """``real`` (n, C, L) without those that are shots, where enough others remain, and a sentence on it or none.
 
     Enough are two thirds of them, and twenty at least. A generator that repeats shots would else be rewarded for it.
     """

@@ -26,6 +26,7 @@ NOT_APPLICABLE = "does not apply"
 _COPIES_BELOW = 0.5
 _NEAR_BELOW = 0.9  # with many series even a ratio that matters to nobody lies outside of chance
 _GAP = 0.05  # share of the way from the shots to the floor that a generator must have gone to be better
+_TWICE = 2.0  # times as bad as floor and shots is what can be told from a handful of series
 TOLD = (AS_GOOD, BETTER, SAME, NO_BETTER_THAN_NOISE, WORSE_THAN_REAL, WORSE)
 
 
@@ -57,8 +58,9 @@ def fidelity_verdict(
 
     At the floor is what lies within its spread, or at most ``tolerance`` times its mean: the spread of halves of one
     sample is narrower than that of samples. With few series a claim needs more: a value that is worse than the mean
-    floor but within one and a half times its spread says nothing, unless hardly any two draws overlap. Nor do draws that
-    do not overlap say anything where there are so few series (``tiny``) that all of them are the same few again.
+    floor but within one and a half times its spread says nothing, unless hardly any two draws overlap. Nor do draws
+    that do not overlap say anything where there are so few series (``tiny``) that all draws are the same few again:
+    there only what is twice as bad as floor and shots is told.
 
     Where noise is at the floor, a value that is there as well says nothing, however many series there are. Where the
     shots are the real series, "as good as another real sample" means as good as one half of the shots is to the other.
@@ -71,10 +73,13 @@ def fidelity_verdict(
         return UNCLEAR
     limit = max(floor.high, tolerance * floor.mean)
     apart = value.low > floor.high and not tiny
+    known_high = max(end.high for end in (floor, shots) if end.known)
     if value.mean <= (limit if not few or apart else max(limit, _wider(floor).high)):
         if noise.known and noise.mean <= limit:
             return BLIND
         return UNCLEAR if few and value.mean > floor.mean else AS_GOOD
+    if tiny and value.low <= _TWICE * known_high:
+        return UNCLEAR
     noisy = noise.known and value.mean >= noise.low
     if noisy and few and value.mean < noise.mean:
         noise_verdict = UNCLEAR

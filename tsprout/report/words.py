@@ -82,7 +82,9 @@ def lead(scores: Scores) -> tuple[str, str]:
     if not grades:
         sentence = "There are too few series to tell how good the synthetic ones are"
     elif poor == 0 and grades.count("good") == len(grades):
+        sure = not scores.few and 2 * len(grades) > len(judged)
         sentence = "The synthetic series pass for real ones on every score that can tell"
+        sentence = sentence if sure else "As far as can be told, the synthetic series pass for real ones"
     elif poor == 0:
         sentence = "The synthetic series come near to real ones, though not on every score"
     elif 2 * poor < len(grades):

@@ -223,12 +223,12 @@ def test_workers_give_the_same_batches_and_resume_with_any_number_of_them(corpus
     for workers in (1, 2):
         stream = EpisodeStream(corpus, SMALL, seed=1, workers=workers)
         assert all_same(stream, expected, 5)
-        assert stream.state_dict() == {"position": 5}
+        assert stream.state_dict()["position"] == 5
         # What the workers had drawn ahead is not lost, whoever goes on.
         resumed = EpisodeStream(corpus, SMALL, seed=1, workers=2 - workers)
         resumed.load_state_dict(stream.state_dict())
         assert all_same(resumed, expected[5:], 4)
-        stream.load_state_dict({"position": 2})
+        stream.load_state_dict(stream.state_dict() | {"position": 2})
         assert all_same(stream, expected[2:], 2)
         stream._drawn = resumed._drawn = None
     assert torch.equal(torch.get_rng_state(), before)
@@ -441,3 +441,30 @@ def test_sets_of_gaps_and_of_constants_give_way_to_synthetic_ones(
         batch = next(stream)
     assert set(batch.rows) == {-1}
     assert batch.shots.std() > 0
+
+
+def test_a_position_of_another_stream_is_refused(corpus: Corpus) -> None:
+    state = EpisodeStream(corpus, SMALL, seed=1).state_dict()
+    for other in (
+        EpisodeStream(corpus, SMALL, seed=2),
+        EpisodeStream(corpus, SMALL, seed=1, exclude=["Walk"]),
+        EpisodeStream(corpus, replace(SMALL, temperature=1.0), seed=1),
+        EpisodeStream(None, replace(SMALL, synthetic_share=1.0), seed=1),
+    ):
+        with pytest.raises(InputError, match="another corpus"):
+            other.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": 0.0}, {"temperature": float("nan")}, {"synthetic_share": 1.5}, {"gain": -0.1}, {"cells": 0}],
+)
+def test_a_stream_that_makes_no_sense_is_refused(wrong: dict) -> None:
+    with pytest.raises(InputError):
+        StreamConfig(**wrong)
+
+
+def test_a_small_temperature_draws_the_largest_and_does_not_overflow(corpus: Corpus) -> None:
+    stream = EpisodeStream(corpus, SMALL)
+    odds = np.diff(cumulative_odds(stream.readers, 1, 8, 0.1), prepend=0)
+    assert np.isfinite(odds).all() and odds.sum() == pytest.approx(1)

@@ -11,9 +11,9 @@ fingerprint; Schleimer, Wilkerson and Aiken 2003, without the windowing):
 
 ``fingerprints.npz`` (``scripts/fingerprint.py``) holds a sample of the hashes, and no values, of the evaluation sets
 that were at hand: all but StarLightCurves and SelfRegulationSCP1, and Sine, which anybody can make; these are refused
-by name. The sample is of the sets thinned out by 1, 2, 3, 4, 6, 8 and 12, and averaged over 4 and 6 steps. Not recognised
-are single channels that hardly vary or come in few levels (OT and LULL of ETTm2, the rain of Weather), and a few dozen
-short windows.
+by name. The sample is of the sets thinned out by 1, 2, 3, 4, 6, 8 and 12, and averaged over 4 and 6 steps. Single
+channels that hardly vary or come in few levels (OT and LULL of ETTm2, the rain of Weather) are not recognised, and
+neither are a few dozen short windows.
 """
 
 from __future__ import annotations

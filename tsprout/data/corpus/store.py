@@ -245,9 +245,7 @@ class Corpus:
             raise InputError(
                 f"there is no corpus: {name} cannot be read ({error})",
                 where=self.path,
-                fix="Build one with tsprout corpus build -o FOLDER."
-                if not self.remote
-                else "Check address and access.",
+                fix="Check the address, or build one with tsprout corpus build -o FOLDER.",
             ) from None
 
     def _read_pieces(self) -> list[Pieces]:
