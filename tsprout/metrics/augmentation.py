@@ -8,8 +8,8 @@ themselves added, drawn with replacement, and with Gaussian noise of the right m
 regularisation may). Forecasters and their error are those of :mod:`tsprout.metrics.forecasting`; where labels exist
 the classifier is that of :mod:`tsprout.metrics.classification`. All is repeated over halves of the unseen series (one
 half to add, one to test on), which are stretches of consecutive ones so that windows to add do not overlap those to
-test on, and over draws of synthetic ones. To a classification error one more wrong series is added, before and after:
-from none to none is no change.
+test on, and over draws of synthetic ones. To a classification error one more wrong series is added, before and
+after, so that none before and none after is no change.
 """
 
 from __future__ import annotations
