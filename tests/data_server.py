@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tsprout.data.catalog.entry import Entry
+from tsprout.data.catalog.entry import Entry, read_entry
+from tsprout.data.catalog.pull import Pulled, pull
 from tsprout.data.catalog.sets import digest
 from tsprout.errors import InputError
 
@@ -140,3 +141,13 @@ def write_catalogue(folder: Path, sets: Mapping[str, Mapping[str, Any]]) -> Path
     path = folder / "catalogue.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def entry_of(*urls: str, **changes: Any) -> Entry:
+    """:func:`entry_table` as an entry."""
+    return read_entry("Walk", entry_table(*urls, **changes), "test")
+
+
+def patient(entry: Entry, folder: Path, **options: Any) -> Pulled:
+    """:func:`pull` without the waiting."""
+    return pull(entry, folder, wait=lambda seconds: None, **options)

@@ -9,16 +9,25 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from data_server import WALK, DataServer, closed_port, csv_of, entry_table, files_in, isolate, serving
+from data_server import (
+    WALK,
+    DataServer,
+    closed_port,
+    csv_of,
+    entry_of,
+    files_in,
+    isolate,
+    patient,
+    serving,
+)
 
 from tsprout import __version__
 from tsprout.data.catalog import sets
-from tsprout.data.catalog.entry import Catalogue, Entry, Pack, Size, catalogue, read_entry
-from tsprout.data.catalog.pull import Pulled, pull
+from tsprout.data.catalog.entry import Catalogue, Pack, Size, catalogue
+from tsprout.data.catalog.pull import pull
 from tsprout.errors import TsproutError
 
 module = importlib.import_module("tsprout.data.catalog.pull")
@@ -33,15 +42,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def server() -> Iterator[DataServer]:
     with serving() as made:
         yield made
-
-
-def entry_of(*urls: str, **changes: Any) -> Entry:
-    return read_entry("Walk", entry_table(*urls, **changes), "test")
-
-
-def patient(entry: Entry, folder: Path, **options: Any) -> Pulled:
-    """:func:`pull` without the waiting."""
-    return pull(entry, folder, wait=lambda seconds: None, **options)
 
 
 def test_a_set_arrives_whole_with_its_receipt(server: DataServer, tmp_path: Path) -> None:

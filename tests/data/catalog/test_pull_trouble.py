@@ -12,11 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_server import WALK, DataServer, closed_port, csv_of, entry_table, files_in, isolate, read_source, serving
+from data_server import (
+    WALK,
+    DataServer,
+    closed_port,
+    csv_of,
+    entry_of,
+    files_in,
+    isolate,
+    patient,
+    read_source,
+    serving,
+)
 
 from tsprout.data.catalog import _keep, sets
-from tsprout.data.catalog.entry import Catalogue, Entry, Pack, read_entry
-from tsprout.data.catalog.pull import Pulled, pull
+from tsprout.data.catalog.entry import Catalogue, Entry, Pack
+from tsprout.data.catalog.pull import pull
 from tsprout.errors import InputError, TsproutError
 
 module = importlib.import_module("tsprout.data.catalog.pull")
@@ -31,15 +42,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def server() -> Iterator[DataServer]:
     with serving() as made:
         yield made
-
-
-def entry_of(*urls: str, **changes: Any) -> Entry:
-    return read_entry("Walk", entry_table(*urls, **changes), "test")
-
-
-def patient(entry: Entry, folder: Path, **options: Any) -> Pulled:
-    """:func:`pull` without the waiting."""
-    return pull(entry, folder, wait=lambda seconds: None, **options)
 
 
 def test_a_broken_download_goes_on_where_it_stopped(server: DataServer, tmp_path: Path) -> None:

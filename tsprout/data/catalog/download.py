@@ -9,7 +9,6 @@ target itself appears when length and checksum are right.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from tsprout.data.catalog._http import Answer, Notes, Trouble, ask, bad_address, check_kind
 from tsprout.data.catalog._lock import Lock
+from tsprout.data.catalog.sets import file_digest
 from tsprout.errors import InputError, TsproutError
 from tsprout.staging import check_space, from_os_error, is_disk_full
 
@@ -110,7 +110,7 @@ class _Job:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not self.target.exists() or self.size not in (None, self.target.stat().st_size):
                 return None
-            digest = _digest(self.target)
+            digest = file_digest(self.target)
         return digest if self.sha256 in (None, digest) else None
 
     def report(self, done: int, total: int | None) -> None:
@@ -201,7 +201,7 @@ def _fetch(job: _Job) -> str:
                 part.discard()
             raise
         with job.disk():
-            digest = _digest(part.body)
+            digest = file_digest(part.body)
             if job.sha256 in (None, digest):
                 with open(part.body, "rb+") as file:
                     os.fsync(file.fileno())
@@ -291,8 +291,3 @@ def _append(file: int, block: bytes) -> None:
     rest = memoryview(block)
     while rest:
         rest = rest[os.write(file, rest) :]
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

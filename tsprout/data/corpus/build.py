@@ -130,7 +130,7 @@ def build(
     total = len(chosen.entries) + len(chosen.files)
     with CorpusWriter(folder) as writer:
         for number, entry in enumerate(chosen.entries):
-            real = load_set(entry.name, folders=folders, known=known)
+            real = load_set(entry.name, folders=folders, known=entries)
             pieces, labels = _shuffled(*_of(real), np.random.default_rng([seed, number]))
             _refuse_copies(entry.name, real.recordings or pieces, real.digest, entries)
             facts = {"licence": entry.licence, "held_out": entry.held_out, "digest": real.digest}
