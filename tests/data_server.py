@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tsprout import cli
 from tsprout.data.catalog.entry import Entry, read_entry
 from tsprout.data.catalog.pull import Pulled, pull
 from tsprout.data.catalog.sets import digest
@@ -151,3 +152,16 @@ def entry_of(*urls: str, **changes: Any) -> Entry:
 def patient(entry: Entry, folder: Path, **options: Any) -> Pulled:
     """:func:`pull` without the waiting."""
     return pull(entry, folder, wait=lambda seconds: None, **options)
+
+
+def caller(capsys: pytest.CaptureFixture[str], verb: str) -> Callable[..., tuple[int, str, str]]:
+    """``call("ls")`` -> exit code, standard output, standard error of ``tsprout VERB ls``; never a traceback."""
+
+    def call(*argv: Any) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.main([verb, *(str(part) for part in argv)])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return code, said.out, said.err
+
+    return call

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_server import WALK, entry_table, files_in, isolate, write_catalogue
+from data_server import WALK, caller, entry_table, files_in, isolate, write_catalogue
 
-from tsprout import cli
 from tsprout.data import files
 from tsprout.data.catalog.sets import digest
 
@@ -35,15 +34,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)
-
-    def call(*argv: Any) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(["datasets", *(str(part) for part in argv)])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out, said.err
-
-    return call
+    return caller(capsys, "datasets")
 
 
 def test_shots_of_a_set(run: Run) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_server import WALK, DataServer, closed_port, entry_table, files_in, isolate, serving, write_catalogue
+from data_server import WALK, DataServer, caller, closed_port, entry_table, files_in, isolate, serving, write_catalogue
 
-from tsprout import cli, datasets
+from tsprout import datasets
 from tsprout.data.catalog import sets
 from tsprout.data.catalog.entry import bundled, catalogue
 
@@ -49,15 +49,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)
-
-    def call(*argv: Any) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(["datasets", *(str(part) for part in argv)])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out, said.err
-
-    return call
+    return caller(capsys, "datasets")
 
 
 def test_ls_names_every_set_within_80_columns(run: Run) -> None:
