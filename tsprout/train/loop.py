@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from tsprout.errors import CheckpointError, InputError, TrainingError
 from tsprout.staging import from_os_error
+from tsprout.train.muon import Muon
 
 STATE = "state.safetensors"
 Progress = Callable[[str, int, int], None]
@@ -75,15 +76,13 @@ def build_optimizers(model: nn.Module, config: LoopConfig) -> list[torch.optim.O
         return [adamw([p for _, p in trainable], config.weight_decay)]
     if config.optimizer != "muon":
         raise InputError(f"there is no optimiser called {config.optimizer!r}", fix="Choose one of: adamw, muon.")
-    if not hasattr(torch.optim, "Muon"):
-        raise InputError("this torch has no Muon optimiser", fix="Install torch 2.9 or newer, or choose adamw.")
     hidden = [p for n, p in trainable if p.ndim == 2 and "token.table" not in n and "conditioner.size" not in n]
     kept = {id(p) for p in hidden}
     rest = [p for _, p in trainable if id(p) not in kept]
     if not hidden:
         return [adamw(rest, 0.0)]
-    muon = torch.optim.Muon(
-        hidden, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+    muon = Muon(
+        hidden, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     return [muon, adamw(rest, 0.0)] if rest else [muon]
 
