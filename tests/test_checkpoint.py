@@ -7,6 +7,7 @@ import pickle
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,6 +58,16 @@ def test_comes_back_with_the_same_bits(tmp_path: Path, name: str) -> None:
     drawn = [m.sample((2, 3, 12), torch.Generator().manual_seed(0)) for m in (model, loaded.model)]
     assert torch.equal(*drawn)
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [CONFIG, WEIGHTS]
+
+
+def test_what_only_training_needs_is_not_saved(tmp_path: Path) -> None:
+    model = woken(replace(TRANSFORMER, weighting="learned", channel_mixing="invariant"))
+    save(Checkpoint(model), tmp_path / "model")
+    loaded = load(tmp_path / "model").model
+    assert loaded.config == replace(model.config, weighting="edm")
+    assert same_weights(loaded, {k: v for k, v in snapshot(model).items() if not k.startswith("uncertainty")})
+    drawn = [m.sample((2, 3, 12), torch.Generator().manual_seed(0)) for m in (model, loaded)]
+    assert torch.equal(*drawn)
 
 
 def test_an_adapted_model_comes_back_adapted(tmp_path: Path) -> None:

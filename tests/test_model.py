@@ -148,3 +148,48 @@ def test_a_trained_model_learns_a_simple_set() -> None:
     assert float((drawn.abs() - 1).abs().mean()) < 0.3
     assert 0.25 < float((drawn.mean((1, 2)) > 0).float().mean()) < 0.75
     assert float(drawn.std(dim=-1).mean()) < 0.25
+
+
+def test_weighting_acts_in_training_only_so_that_held_out_losses_compare() -> None:
+    clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
+    sigma = torch.tensor([0.1, 1.5, 5.0])
+    plain = woken(TRANSFORMER).losses(clean, None, sigma, noise).detach()
+    for kind in ("velocity", "min-snr", "learned"):
+        model = Denoiser(replace(TRANSFORMER, weighting=kind)).eval()
+        model.backbone.load_state_dict(woken(TRANSFORMER).backbone.state_dict())
+        assert torch.equal(model.losses(clean, None, sigma, noise).detach(), plain)
+        model.train()
+        if model.uncertainty is not None:
+            torch.nn.init.constant_(model.uncertainty.weight, 0.3)
+        assert not torch.equal(model.losses(clean, None, sigma, noise).detach(), plain)
+
+
+def test_learned_weighting_normalises_the_loss_and_gets_a_gradient() -> None:
+    model = woken(replace(TRANSFORMER, weighting="learned")).train()
+    assert model.uncertainty is not None
+    clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
+    sigma, observed = torch.tensor([0.1, 1.5, 5.0]), torch.ones(3, 2, 16, dtype=torch.bool)
+    observed[2] = False
+    losses = model.losses(clean, observed, sigma, noise)
+    level = model.uncertainty(sigma)
+    plain = model.eval().losses(clean, observed, sigma, noise)
+    torch.testing.assert_close(losses[:2], (plain * (-level).exp() + level)[:2])
+    # A series that shows nothing teaches nothing.
+    assert float(losses[2].detach()) == 0
+    losses.sum().backward()
+    assert model.uncertainty.weight.grad is not None and bool(model.uncertainty.weight.grad.any())
+
+
+def test_what_only_training_needs_is_left_out_of_what_is_kept() -> None:
+    config, weights = woken(replace(TRANSFORMER, weighting="learned")).settled()
+    assert config == TRANSFORMER
+    kept = Denoiser(config)
+    kept.load_state_dict(weights)
+    model = woken(TRANSFORMER)
+    assert model.settled()[0] is model.config and set(model.settled()[1]) == set(weights)
+
+
+def test_uniform_training_noise() -> None:
+    model = Denoiser(replace(TRANSFORMER, noise="uniform", noise_low=0.1, noise_high=3.0))
+    drawn = model.training_sigma(500, seeded())
+    assert 0.1 <= float(drawn.min()) < 0.11 and 2.9 < float(drawn.max()) <= 3.0

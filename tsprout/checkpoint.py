@@ -204,12 +204,13 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
     from tsprout import __version__
 
     dtype = torch.float16 if half else torch.float32
-    weights = {k: v.detach().to("cpu", dtype).contiguous() for k, v in checkpoint.model.state_dict().items()}
+    settled, state = checkpoint.model.settled()
+    weights = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     config: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "tsprout_version": __version__,
-        "model": checkpoint.model.config.to_dict(),
+        "model": settled.to_dict(),
         "info": checkpoint.info,
     }
     if checkpoint.adapter is not None:

@@ -19,6 +19,7 @@ import typer
 from tsprout import __version__
 from tsprout.cli_corpus import corpus
 from tsprout.cli_datasets import datasets
+from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
 from tsprout.job import FitOptions, ReaderOptions, SampleOptions
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 app.add_typer(datasets, name="datasets")
 app.add_typer(corpus, name="corpus")
+app.command()(pretrain)
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="Series: .csv, .parquet, .npz, .npy, .ts or .jsonl.", show_default=False)

@@ -29,6 +29,8 @@ EXTRAS = {
     "hub": "huggingface_hub",
     "polars": "polars",
     "rda": "rdata",
+    "train": "lightning_fabric",
+    "tensorboard": "tensorboard",
     "xlsx": "openpyxl",
     "mujoco": "dm_control",
 }

@@ -8,17 +8,26 @@ of grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tsprout.diffusion.denoiser import loss_weight, precondition, training_sigma
+from tsprout.diffusion.denoiser import (
+    NOISES,
+    WEIGHTINGS,
+    Uncertainty,
+    loss_weight,
+    precondition,
+    training_sigma,
+    uniform_sigma,
+)
 from tsprout.diffusion.samplers import karras_schedule, solver_by_name
 from tsprout.errors import InputError
-from tsprout.nn.conditioning import Memory
+from tsprout.nn.attention import FEED_FORWARDS
+from tsprout.nn.conditioning import PROMPT_USES, Memory
 from tsprout.nn.transformer import Transformer
 from tsprout.nn.unet import UNet
 
@@ -34,6 +43,14 @@ class ModelConfig:
     ``canonical``: channels of the canonical kernels. ``rows``: dataset tokens, ``prompt_depth``: layers of the prompt
     encoder (0 leaves either out). Diffusion: ``sigma_data``, the range ``sigma_min`` to ``sigma_max`` and ``rho`` of
     the schedule, log-normal training noise ``noise_mean`` and ``noise_std``, default ``solver`` and ``steps``.
+
+    For comparison: ``channel_mixing``, how any number of channels enters and leaves the network ("dyconv"; "padded":
+    zeros up to ``canonical`` channels, and no more; "learned": a learned resize; "invariant": whatever their order,
+    transformer only). ``prompt_use``: "both", "pooled" (its vector alone), "cross" (attention to it alone).
+    ``attention_every``: self-attention in the first and then every so many layers of the transformer (in the UNet
+    ``attention_sides`` decides, none switches it off). ``feed_forward``: "gelu" or "swiglu". ``weighting`` of the loss:
+    "edm", "velocity", "min-snr" or "learned". ``noise`` in training: "lognormal", or "uniform" in its logarithm from
+    ``noise_low`` to ``noise_high``.
     """
 
     backbone: str = "transformer"
@@ -58,6 +75,14 @@ class ModelConfig:
     noise_std: float = 1.6
     solver: str = "dpmpp-2m"
     steps: int = 10
+    channel_mixing: str = "dyconv"
+    prompt_use: str = "both"
+    attention_every: int = 1
+    feed_forward: str = "gelu"
+    weighting: str = "edm"
+    noise: str = "lognormal"
+    noise_low: float = 0.01
+    noise_high: float = 80.0
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able dictionary; inverse of :meth:`from_dict`."""
@@ -106,8 +131,47 @@ SMALL = ModelConfig()
 CONFIGS: dict[str, ModelConfig] = {"paper": PAPER, "small": SMALL}
 
 
+CHOICES: dict[str, Sequence[str]] = {
+    "channel_mixing": ("dyconv", "padded", "learned", "invariant"),
+    "prompt_use": PROMPT_USES,
+    "feed_forward": tuple(FEED_FORWARDS),
+    "weighting": tuple(WEIGHTINGS),
+    "noise": NOISES,
+}
+
+
+def check(config: ModelConfig) -> None:
+    """Refuse a configuration that describes no model.
+
+    Raises:
+        InputError: for a kind of something that does not exist, or that the backbone does not have.
+    """
+    for name, known in CHOICES.items():
+        if getattr(config, name) not in known:
+            raise InputError(
+                f"the model setting {name} cannot be {getattr(config, name)!r}",
+                fix=f"Choose one of: {', '.join(known)}.",
+            )
+    if config.attention_every < 1:
+        raise InputError(f"attention_every is {config.attention_every}", fix="Give 1 for attention in every layer.")
+    if not 0 < config.noise_low < config.noise_high:
+        raise InputError(
+            f"training noise from {config.noise_low:g} to {config.noise_high:g} is no range",
+            fix="Give 0 < noise_low < noise_high.",
+        )
+    if config.backbone == "unet" and config.channel_mixing == "invariant":
+        raise InputError("the UNet knows channels by their order", fix="Use channel_mixing invariant in a transformer.")
+    if config.backbone == "unet" and config.attention_every > 1:
+        raise InputError("attention_every is of the transformer", fix="Set the UNet's attention_sides.")
+
+
 def build_backbone(config: ModelConfig) -> nn.Module:
-    """The network a configuration describes, with fresh weights from torch's global generator."""
+    """The network a configuration describes, with fresh weights from torch's global generator.
+
+    Raises:
+        InputError: for a kind of something that does not exist, or that this backbone does not have.
+    """
+    check(config)
     if config.backbone == "transformer":
         return Transformer(
             config.width,
@@ -118,6 +182,10 @@ def build_backbone(config: ModelConfig) -> nn.Module:
             rows=config.rows,
             prompt_depth=config.prompt_depth,
             dropout=config.dropout,
+            channel_mixing=config.channel_mixing,
+            prompt_use=config.prompt_use,
+            attention_every=config.attention_every,
+            feed_forward=config.feed_forward,
         )
     if config.backbone == "unet":
         return UNet(
@@ -132,6 +200,9 @@ def build_backbone(config: ModelConfig) -> nn.Module:
             rows=config.rows,
             prompt_depth=config.prompt_depth,
             dropout=config.dropout,
+            channel_mixing=config.channel_mixing,
+            prompt_use=config.prompt_use,
+            feed_forward=config.feed_forward,
         )
     raise InputError(f"there is no backbone called {config.backbone!r}", fix="Choose one of: transformer, unet.")
 
@@ -150,11 +221,19 @@ class Denoiser(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.backbone = build_backbone(config)
+        self.uncertainty = Uncertainty() if config.weighting == "learned" else None
 
     @property
     def parameter_count(self) -> int:
         """Number of trainable and frozen parameters."""
         return sum(p.numel() for p in self.parameters())
+
+    def settled(self) -> tuple[ModelConfig, dict[str, Tensor]]:
+        """Configuration and weights without what only training needs: what a checkpoint holds."""
+        if self.uncertainty is None:
+            return self.config, self.state_dict()
+        weights = {k: v for k, v in self.state_dict().items() if not k.startswith("uncertainty.")}
+        return replace(self.config, weighting="edm"), weights
 
     @property
     def device(self) -> torch.device:
@@ -190,9 +269,10 @@ class Denoiser(nn.Module):
         rows: Tensor | None = None,
         memory: Memory | None = None,
     ) -> Tensor:
-        """EDM-weighted squared error of each series, mean over its observed cells: ``(batch,)``.
+        """Weighted squared error of each series, mean over its observed cells: ``(batch,)``.
 
-        An unobserved cell counts as 0 under its noise, whatever ``clean`` holds there, and not at all in the loss.
+        In training mode weighted as configured, in evaluation mode always as in EDM, so that models compare. An
+        unobserved cell counts as 0 under its noise, whatever ``clean`` holds there, and not at all in the loss.
         """
         if observed is not None:
             clean = torch.where(observed, clean, 0)
@@ -203,10 +283,20 @@ class Denoiser(nn.Module):
         else:
             weight = observed.to(error.dtype)
             mean = (error * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2)).clamp(min=1)
-        return mean * loss_weight(sigma, self.config.sigma_data)
+        if not self.training:
+            return mean * loss_weight(sigma, self.config.sigma_data)
+        mean = mean * loss_weight(sigma, self.config.sigma_data, self.config.weighting)
+        if self.uncertainty is None:
+            return mean
+        level = self.uncertainty(sigma)
+        if observed is not None:
+            level = torch.where(observed.any(dim=2).any(dim=1), level, 0.0)
+        return mean * (-level).exp() + level
 
     def training_sigma(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Noise levels for ``count`` series, from the configured log-normal distribution."""
+        """Noise levels for ``count`` series, from the configured distribution."""
+        if self.config.noise == "uniform":
+            return uniform_sigma(count, self.config.noise_low, self.config.noise_high, generator)
         return training_sigma(count, self.config.noise_mean, self.config.noise_std, generator)
 
     @torch.no_grad()

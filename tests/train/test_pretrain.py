@@ -13,21 +13,22 @@ import torch
 from tiny_corpus import HELD, TRAINED, small_corpus
 from tiny_models import PADDED, TRANSFORMER, same_weights, snapshot, woken
 
+from tsprout.checkpoint import Checkpoint
 from tsprout.data.corpus.draw import SetReader
-from tsprout.data.corpus.episodes import EpisodeStream, StreamConfig
+from tsprout.data.corpus.episodes import Batch, EpisodeStream, StreamConfig
 from tsprout.data.corpus.store import Corpus
 from tsprout.errors import CheckpointError, InputError
 from tsprout.model import Denoiser
 from tsprout.train import pretrain as module
+from tsprout.train.engine import EngineConfig
 from tsprout.train.loop import STATE, LoopConfig
-from tsprout.train.pretrain import PretrainConfig, Validation, batch_loss, config_to_dict, pretrain
+from tsprout.train.pretrain import PretrainConfig, config_to_dict, pretrain
+from tsprout.train.validation import Validation, batch_loss
 
 STREAM = StreamConfig(
     cells=128, targets=6, lengths=(8, 16), length_shares=(1, 1), channels=(1, 2), channel_shares=(1, 1)
 )
-CONFIG = PretrainConfig(
-    replace(TRANSFORMER, rows=6), LoopConfig(4, 1e-3, seed=3), STREAM, accumulate=2, bfloat16=False, validate_every=2
-)
+CONFIG = PretrainConfig(replace(TRANSFORMER, rows=6), LoopConfig(4, 1e-3, seed=3), STREAM, pieces=2, validate_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Validation", lambda corpus, names: lambda model: {})
 
 
-def batch() -> module.Batch:
+def batch() -> Batch:
     config = StreamConfig(
         cells=128,
         targets=4,
@@ -62,7 +63,7 @@ def batch() -> module.Batch:
 
 def test_trains_logs_and_averages(corpus: Corpus, tmp_path: Path) -> None:
     lines: list[dict] = []
-    model = pretrain(CONFIG, corpus, tmp_path / "out", log=lines.append)
+    model = pretrain(CONFIG, corpus, tmp_path / "out", log=lines.append).model
     assert not model.training
     assert not same_weights(model, Denoiser(CONFIG.model, seed=3).state_dict())
     assert [line["step"] for line in lines] == [2, 4]
@@ -76,18 +77,19 @@ def test_trains_logs_and_averages(corpus: Corpus, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("unvalidated")
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_stopped_and_resumed_is_the_same_as_unbroken(corpus: Corpus, tmp_path: Path, bfloat16: bool) -> None:
-    config = replace(CONFIG, bfloat16=bfloat16)
-    unbroken = pretrain(config, corpus, tmp_path / "one")
+    config = replace(CONFIG, engine=EngineConfig(precision="bf16" if bfloat16 else "32"))
+    unbroken = pretrain(config, corpus, tmp_path / "one").model
     pretrain(config, corpus, tmp_path / "two", seconds=0.0)  # stops after its first step
-    resumed = pretrain(config, corpus, tmp_path / "two")
+    resumed = pretrain(config, corpus, tmp_path / "two").model
     assert same_weights(resumed, snapshot(unbroken))
 
 
 @pytest.mark.usefixtures("unvalidated")
 def test_workers_change_nothing(corpus: Corpus, tmp_path: Path) -> None:
-    alone = pretrain(CONFIG, corpus, tmp_path / "one")
-    pretrain(CONFIG, corpus, tmp_path / "two", workers=2, seconds=0.0)
-    assert same_weights(pretrain(CONFIG, corpus, tmp_path / "two", workers=1), snapshot(alone))
+    alone = pretrain(CONFIG, corpus, tmp_path / "one").model
+    two, one = (replace(CONFIG, engine=EngineConfig(workers=count)) for count in (2, 1))
+    pretrain(two, corpus, tmp_path / "two", seconds=0.0)
+    assert same_weights(pretrain(one, corpus, tmp_path / "two").model, snapshot(alone))
 
 
 def test_held_out_sets_are_validated_on_and_not_trained_on(
@@ -126,7 +128,7 @@ def test_without_held_out_sets_there_is_no_validation(tmp_path: Path) -> None:
 def test_what_is_drawn_is_what_the_configuration_says(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[module.Batch] = []
+    seen: list[Batch] = []
     plain = module.batch_loss
 
     def spy(model, batch, *rest, **more):
@@ -145,9 +147,25 @@ def test_starts_from_weights_that_are_given(corpus: Corpus, tmp_path: Path) -> N
     base = woken(CONFIG.model)
     before = snapshot(base)
     config = replace(CONFIG, loop=LoopConfig(1, learning_rate=0.0, weight_decay=0.0))
-    model = pretrain(config, corpus, tmp_path / "out", start_from=base)
-    assert all(torch.allclose(t, before[n], atol=1e-6) for n, t in model.state_dict().items())
+    info = {"sets": {"Walk": {"row": 1}, "Many": {"row": 4}, "Gone": {"row": 0}, "Pieces": {"row": 99}}}
+    found = pretrain(config, corpus, tmp_path / "out", start=Checkpoint(base, info))
+    assert found.started is not None and (found.started.matched, found.started.sets) == (2, 4)
+    after = snapshot(found.model)
+    table, null = (f"backbone.conditioner.token.{name}" for name in ("table", "null"))
+    assert all(torch.allclose(t, before[n], atol=1e-6) for n, t in after.items() if n != table)
+    rows = {"Many": 4, "Pieces": None, "Shapes": None, "Walk": 1}  # in the order of the stream's sets
+    expected = torch.stack([before[null] if row is None else before[table][row] for row in rows.values()])
+    torch.testing.assert_close(after[table][:4], expected)
+    torch.testing.assert_close(after[table][4:], before[null].expand(2, -1))
     assert same_weights(base, before)
+
+
+def test_weights_of_another_shape_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    base = woken(replace(CONFIG.model, width=32))
+    with pytest.raises(InputError, match="width 16 and not 32"):
+        pretrain(CONFIG, corpus, tmp_path / "out", start=Checkpoint(base))
+    with pytest.raises(InputError, match="fitted"):
+        pretrain(CONFIG, corpus, tmp_path / "out", start=Checkpoint(woken(CONFIG.model), fitted={}))
 
 
 def test_refusals(corpus: Corpus, tmp_path: Path) -> None:

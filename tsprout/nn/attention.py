@@ -98,3 +98,23 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fall(F.gelu(self.rise(x), approximate="tanh"))
+
+
+class GatedFeedForward(nn.Module):
+    """SwiGLU (Shazeer 2020, arXiv 2002.05202), as wide inside as makes its parameters about those of the other one."""
+
+    def __init__(self, width: int, factor: int = 4) -> None:
+        super().__init__()
+        inner = 8 * max(1, round(2 * factor * width / 3 / 8))
+        self.rise = nn.Linear(width, 2 * inner)
+        self.fall = nn.Linear(inner, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.rise(x).chunk(2, dim=-1)
+        return self.fall(F.silu(gate) * value)
+
+
+FEED_FORWARDS: dict[str, type[FeedForward] | type[GatedFeedForward]] = {
+    "gelu": FeedForward,
+    "swiglu": GatedFeedForward,
+}

@@ -5,7 +5,7 @@ r"""What the denoiser is told besides the noisy series: noise level, size, datas
 - **Dataset token**: one learned row per pre-training set (arXiv 2505.20446, section 5).
 - **Prompt**: the shots themselves. They are cut into grid columns like the noisy series, encoded by self-attention
   within each shot and then across all shots, and come out as a *memory* of tokens to attend to and a pooled vector.
-  Nothing in it depends on the order of the shots.
+  Nothing in it depends on the order of the shots. Memory and vector can each be left out (``prompt_use``).
 
 Token and prompt can each be absent for any part of a batch; an absent one contributes a learned *null* vector.
 """
@@ -13,16 +13,20 @@ Token and prompt can each be absent for any part of a batch; an absent one contr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsprout.errors import InputError
-from tsprout.nn.attention import Attention, FeedForward
+from tsprout.nn.attention import FEED_FORWARDS, Attention
 from tsprout.nn.delay import embed, exact_grid
 from tsprout.nn.dyconv import DyPatchEmbed
+from tsprout.nn.invariant import ChannelPatch
+
+# How the prompt is used: its tokens are attended to ("cross"), its pooled vector conditions ("pooled"), or both.
+PROMPT_USES = ("both", "pooled", "cross")
 
 
 class FourierFeatures(nn.Module):
@@ -47,7 +51,8 @@ class Memory:
 
     ``tokens (groups, t, width)``, their ``positions (groups, t)`` in time steps, which of them are
     ``valid (groups, t)``, and the pooled ``vector (groups, width)``. A batch of ``groups * s`` noisy series uses group
-    ``i // s`` for series ``i``. ``present (groups,)`` is False where the prompt was dropped.
+    ``i // s`` for series ``i``. ``present (groups,)`` is False where the prompt was dropped. ``channels (groups,
+    channels, inner)``: by what a model without channel order tells them apart, see :mod:`tsprout.nn.invariant`.
     """
 
     tokens: Tensor
@@ -55,6 +60,7 @@ class Memory:
     valid: Tensor
     vector: Tensor
     present: Tensor
+    channels: Tensor | None = None
 
 
 class DatasetToken(nn.Module):
@@ -82,20 +88,27 @@ class PromptEncoder(nn.Module):
         depth: number of layers; even ones attend within a shot, odd ones across all shots of the set.
         heads: attention heads.
         period: time steps per unit of rotary position.
+        use: what of it is used, one of ``PROMPT_USES``.
+        feed_forward: kind of the feed-forward layers.
     """
 
-    def __init__(self, width: int, depth: int, heads: int, period: float) -> None:
+    def __init__(
+        self, width: int, depth: int, heads: int, period: float, *, use: str = "both", feed_forward: str = "gelu"
+    ) -> None:
         super().__init__()
         self.adapt = nn.Linear(width, width)
         self.missing = nn.Parameter(torch.zeros(width))
         self.norms1 = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
         self.attentions = nn.ModuleList(Attention(width, heads, period=period) for _ in range(depth))
         self.norms2 = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
-        self.feeds = nn.ModuleList(FeedForward(width) for _ in range(depth))
+        self.feeds = nn.ModuleList(FEED_FORWARDS[feed_forward](width) for _ in range(depth))
         self.final = nn.LayerNorm(width)
-        self.pool = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.null_token = nn.Parameter(torch.zeros(width))
-        self.null_vector = nn.Parameter(torch.zeros(width))
+        # A parameter that never gets a gradient has no place in a model.
+        pooled, attended = use != "cross", use != "pooled"
+        layers = (nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.pool = nn.Sequential(*layers) if pooled else None
+        self.null_token = nn.Parameter(torch.zeros(width)) if attended else None
+        self.null_vector = nn.Parameter(torch.zeros(width)) if pooled else None
 
     def forward(self, tokens: Tensor, positions: Tensor, missing: Tensor, valid: Tensor, present: Tensor) -> Memory:
         """Encode the prompts.
@@ -121,19 +134,22 @@ class PromptEncoder(nn.Module):
             x = x + h
             x = x + self.feeds[layer](self.norms2[layer](x))
         x = self.final(x).flatten(1, 2)
-        weight = joined_valid.to(x.dtype)[..., None]
-        vector = self.pool((x * weight).sum(1) / weight.sum(1).clamp(min=1))
+        vector = x[:, 0]
         absent = ~present
-        x = torch.where(absent[:, None, None], self.null_token.to(x.dtype), x)
-        vector = torch.where(absent[:, None], self.null_vector.to(vector.dtype), vector)
+        if self.pool is not None and self.null_vector is not None:
+            weight = joined_valid.to(x.dtype)[..., None]
+            vector = self.pool((x * weight).sum(1) / weight.sum(1).clamp(min=1))
+            vector = torch.where(absent[:, None], self.null_vector.to(vector.dtype), vector)
+        if self.null_token is not None:
+            x = torch.where(absent[:, None, None], self.null_token.to(x.dtype), x)
         return Memory(x, positions.flatten(1), _usable(joined_valid), vector, present)
 
     def nothing(self, groups: int, dtype: torch.dtype = torch.float32) -> Memory:
         """The memory of ``groups`` sets that have no prompt at all: one null token each."""
-        device = self.null_token.device
-        tokens = self.null_token.to(dtype).expand(groups, 1, -1)
+        device, none = self.missing.device, torch.zeros_like(self.missing)
+        tokens = (none if self.null_token is None else self.null_token).to(dtype).expand(groups, 1, -1)
         ones = torch.ones(groups, 1, dtype=torch.bool, device=device)
-        vector = self.null_vector.to(dtype).expand(groups, -1)
+        vector = (none if self.null_vector is None else self.null_vector).to(dtype).expand(groups, -1)
         return Memory(tokens, torch.zeros(groups, 1, device=device), ones, vector, torch.zeros_like(ones[:, 0]))
 
 
@@ -155,17 +171,33 @@ class Conditioner(nn.Module):
         heads: attention heads of the prompt encoder.
         dimension: time steps per column of a shot.
         period: time steps per unit of rotary position.
+        prompt_use, feed_forward: of the prompt encoder.
     """
 
-    def __init__(self, width: int, *, rows: int, prompt_depth: int, heads: int, dimension: int, period: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        *,
+        rows: int,
+        prompt_depth: int,
+        heads: int,
+        dimension: int,
+        period: float,
+        prompt_use: str = "both",
+        feed_forward: str = "gelu",
+    ) -> None:
         super().__init__()
         self.dimension = dimension
         self.noise = FourierFeatures(width)
         self.size = nn.Sequential(nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width))
         self.token = DatasetToken(rows, width) if rows else None
-        self.prompt = PromptEncoder(width, prompt_depth, heads, period) if prompt_depth else None
+        self.pooled = prompt_use != "cross"
+        self.prompt = None
+        if prompt_depth:
+            kinds = {"use": prompt_use, "feed_forward": feed_forward}
+            self.prompt = PromptEncoder(width, prompt_depth, heads, period, **kinds)
 
-    def encode(self, patch: DyPatchEmbed, shots: Tensor, observed: Tensor, present: Tensor) -> Memory:
+    def encode(self, patch: DyPatchEmbed | ChannelPatch, shots: Tensor, observed: Tensor, present: Tensor) -> Memory:
         """Shots to memory.
 
         Args:
@@ -181,9 +213,11 @@ class Conditioner(nn.Module):
         seen = embed(observed.flatten(0, 1).to(shots.dtype), grid)
         cells = embed(torch.where(observed, shots, 0.0).flatten(0, 1), grid)
         share = seen.mean(dim=(1, 2)).unflatten(0, (groups, count))
-        tokens = patch.embed(_pad_rows(cells, self.dimension)).unflatten(0, (groups, count))
+        flat, channels = patch.read_shots(_pad_rows(cells, self.dimension), seen.mean(dim=2), present)
+        tokens = flat.unflatten(0, (groups, count))
         starts = torch.tensor(grid.starts, device=shots.device, dtype=torch.float32).expand(share.shape)
-        return self.prompt(tokens, starts, 1 - share, share > 0, present)
+        memory: Memory = self.prompt(tokens, starts, 1 - share, share > 0, present)
+        return replace(memory, channels=channels)
 
     def forward(self, noise: Tensor, channels: int, length: int, rows: Tensor | None, memory: Memory | None) -> Tensor:
         """The conditioning vector ``(batch, width)`` for ``c_noise (batch,)``, token ``rows (batch,)`` and a memory."""
@@ -193,7 +227,7 @@ class Conditioner(nn.Module):
             if rows is None:
                 rows = torch.full((len(noise),), -1, dtype=torch.long, device=noise.device)
             vector = vector + self.token(rows)
-        if memory is not None:
+        if memory is not None and self.pooled:
             vector = vector + memory.vector.repeat_interleave(len(noise) // len(memory.vector), dim=0)
         return vector
 

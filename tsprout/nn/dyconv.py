@@ -35,13 +35,27 @@ def resize_matrix(size: int, canonical: int, like: Tensor) -> Tensor:
     return _resize_matrix(size, canonical).to(device=like.device, dtype=like.dtype)
 
 
-def resize_kernel(kernel: Tensor, out_channels: int, in_channels: int) -> Tensor:
+class Resize(nn.Module):
+    """How a kernel is brought from its canonical size to the channels at hand: here by bicubic interpolation."""
+
+    def forward(self, size: int, canonical: int, like: Tensor) -> Tensor:
+        """The matrix ``(size, canonical)`` that makes ``size`` channels of ``canonical`` ones."""
+        return resize_matrix(size, canonical, like)
+
+    def gain(self, size: int, canonical: int) -> float:
+        """What a kernel resized along its inputs is multiplied by."""
+        return math.sqrt(canonical / size)
+
+
+_BICUBIC = Resize()
+
+
+def resize_kernel(kernel: Tensor, out_channels: int, in_channels: int, resize: Resize = _BICUBIC) -> Tensor:
     """Resize ``(O, I, ...)`` to ``(out_channels, in_channels, ...)``, keeping the variance of what it computes."""
     if out_channels != kernel.shape[0]:
-        kernel = torch.tensordot(resize_matrix(out_channels, kernel.shape[0], kernel), kernel, dims=1)
+        kernel = torch.tensordot(resize(out_channels, kernel.shape[0], kernel), kernel, dims=1)
     if in_channels != kernel.shape[1]:
-        scale = math.sqrt(kernel.shape[1] / in_channels)
-        matrix = resize_matrix(in_channels, kernel.shape[1], kernel) * scale
+        matrix = resize(in_channels, kernel.shape[1], kernel) * resize.gain(in_channels, kernel.shape[1])
         kernel = torch.einsum("io,ko...->ki...", matrix, kernel)
     return kernel
 
@@ -54,10 +68,20 @@ class DyConv2d(nn.Module):
         in_channels: canonical input channels ``I``.
         kernel_size: side of the square kernel, odd.
         zero: start from a kernel of zeros (the last layer of a denoiser).
+        resize: another way than bicubic interpolation, see :mod:`tsprout.nn.channels`.
     """
 
-    def __init__(self, out_channels: int, in_channels: int, kernel_size: int = 3, *, zero: bool = False) -> None:
+    def __init__(
+        self,
+        out_channels: int,
+        in_channels: int,
+        kernel_size: int = 3,
+        *,
+        zero: bool = False,
+        resize: Resize | None = None,
+    ) -> None:
         super().__init__()
+        self.resize = Resize() if resize is None else resize
         fan_in = in_channels * kernel_size**2
         weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size) / math.sqrt(fan_in)
         self.weight = nn.Parameter(torch.zeros_like(weight) if zero else weight)
@@ -65,10 +89,10 @@ class DyConv2d(nn.Module):
 
     def forward(self, image: Tensor, out_channels: int) -> Tensor:
         """``(batch, channels, rows, columns)`` to ``(batch, out_channels, rows, columns)``."""
-        weight = resize_kernel(self.weight, out_channels, image.shape[1])
+        weight = resize_kernel(self.weight, out_channels, image.shape[1], self.resize)
         bias: Tensor = self.bias
         if out_channels != bias.shape[0]:
-            bias = resize_matrix(out_channels, bias.shape[0], bias) @ bias
+            bias = self.resize(out_channels, bias.shape[0], bias) @ bias
         return F.conv2d(image, weight, bias, padding=self.weight.shape[-1] // 2)
 
 
@@ -76,11 +100,12 @@ class DyPatchEmbed(nn.Module):
     """A whole grid column, all channels, to one vector: DyConv with a kernel as tall as the grid, and its transpose.
 
     The canonical kernels are ``(width, canonical, dimension)`` on the way in and ``(canonical, dimension, width)`` on
-    the way out; only the channel axis is resized.
+    the way out; only the channel axis is resized, bicubically unless another ``resize`` is given.
     """
 
-    def __init__(self, width: int, canonical: int, dimension: int) -> None:
+    def __init__(self, width: int, canonical: int, dimension: int, *, resize: Resize | None = None) -> None:
         super().__init__()
+        self.resize = Resize() if resize is None else resize
         self.into = nn.Parameter(torch.randn(width, canonical, dimension) / math.sqrt(canonical * dimension))
         self.into_bias = nn.Parameter(torch.zeros(width))
         self.out_of = nn.Parameter(torch.zeros(canonical, width, dimension))
@@ -88,16 +113,23 @@ class DyPatchEmbed(nn.Module):
 
     def embed(self, image: Tensor) -> Tensor:
         """``(batch, channels, dimension, columns)`` to ``(batch, columns, width)``."""
-        kernel = resize_kernel(self.into, self.into.shape[0], image.shape[1])
+        kernel = resize_kernel(self.into, self.into.shape[0], image.shape[1], self.resize)
         columns = image.permute(0, 3, 1, 2).flatten(2)
         return F.linear(columns, kernel.flatten(1), self.into_bias)
+
+    def read_shots(self, image: Tensor, share: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Shots ``(groups * shots, channels, dimension, columns)`` to tokens; nothing else is kept of their channels.
+
+        ``share`` (observed, of each channel's columns) and ``present`` do not matter here.
+        """
+        return self.embed(image), None
 
     def unembed(self, tokens: Tensor, channels: int) -> Tensor:
         """``(batch, columns, width)`` to ``(batch, channels, dimension, columns)``."""
         kernel: Tensor = self.out_of
         bias: Tensor = self.out_bias
         if channels != kernel.shape[0]:
-            matrix = resize_matrix(channels, kernel.shape[0], kernel)
+            matrix = self.resize(channels, kernel.shape[0], kernel)
             kernel, bias = torch.tensordot(matrix, kernel, dims=1), matrix @ bias
         flat = kernel.permute(0, 2, 1).flatten(0, 1)
         return F.linear(tokens, flat, bias.flatten()).unflatten(-1, (channels, -1)).permute(0, 2, 3, 1)

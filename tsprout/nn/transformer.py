@@ -11,24 +11,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsprout.nn.attention import Attention, FeedForward
+from tsprout.nn.attention import FEED_FORWARDS, Attention
+from tsprout.nn.channels import resizer
 from tsprout.nn.conditioning import Conditioner, Memory
 from tsprout.nn.delay import embed, exact_grid, invert
 from tsprout.nn.dyconv import DyPatchEmbed
+from tsprout.nn.invariant import ChannelPatch
 
 
 class Layer(nn.Module):
-    """Self-attention, cross-attention to the memory, feed-forward; the conditioning vector modulates and gates each."""
+    """Self-attention, cross-attention to the memory, feed-forward; the conditioning vector modulates and gates each.
 
-    def __init__(self, width: int, heads: int, period: float, *, prompt: bool, dropout: float) -> None:
+    ``attend`` and ``read`` switch the attentions, ``feed_forward`` names the kind of the last.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        period: float,
+        *,
+        read: bool,
+        dropout: float,
+        attend: bool = True,
+        feed_forward: str = "gelu",
+    ) -> None:
         super().__init__()
-        self.parts = 3 if prompt else 2
+        parts = [*(["own"] if attend else []), "feed", *(["cross"] if read else [])]
+        self.place = {part: number for number, part in enumerate(parts)}
+        self.parts = len(parts)
         self.modulate = nn.Linear(width, 3 * self.parts * width)
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
-        self.own = Attention(width, heads, period=period)
-        self.cross = Attention(width, heads, period=period, cross=True) if prompt else None
-        self.feed = FeedForward(width)
+        self.own = Attention(width, heads, period=period) if attend else None
+        self.cross = Attention(width, heads, period=period, cross=True) if read else None
+        self.feed = FEED_FORWARDS[feed_forward](width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, vector: Tensor, positions: Tensor, memory: Memory | None) -> Tensor:
@@ -38,13 +55,14 @@ class Layer(nn.Module):
         )
         width = (x.shape[-1],)
 
-        def modulated(part: int) -> Tensor:
-            return F.layer_norm(x, width) * (1 + scale[part]) + shift[part]
+        def modulated(part: str) -> Tensor:
+            return F.layer_norm(x, width) * (1 + scale[self.place[part]]) + shift[self.place[part]]
 
-        x = x + gate[0] * self.dropout(self.own(modulated(0), positions))
+        if self.own is not None:
+            x = x + gate[self.place["own"]] * self.dropout(self.own(modulated("own"), positions))
         if self.cross is not None and memory is not None:
             groups = len(memory.tokens)
-            queries = modulated(2).unflatten(0, (groups, -1))
+            queries = modulated("cross").unflatten(0, (groups, -1))
             where = positions.expand(queries.shape[1], -1).reshape(1, -1)
             read = self.cross(
                 queries.flatten(1, 2),
@@ -53,8 +71,8 @@ class Layer(nn.Module):
                 context_positions=memory.positions,
                 key_mask=memory.valid,
             )
-            x = x + gate[2] * self.dropout(read.view_as(x))
-        return x + gate[1] * self.dropout(self.feed(modulated(1)))
+            x = x + gate[self.place["cross"]] * self.dropout(read.view_as(x))
+        return x + gate[self.place["feed"]] * self.dropout(self.feed(modulated("feed")))
 
 
 class Transformer(nn.Module):
@@ -69,6 +87,11 @@ class Transformer(nn.Module):
         rows: dataset tokens; 0 for none.
         prompt_depth: layers of the prompt encoder; 0 for none.
         dropout: on every residual branch.
+        channel_mixing: how columns of any number of channels become tokens: "dyconv", "padded", "learned"
+            (:mod:`tsprout.nn.channels`) or "invariant" (:mod:`tsprout.nn.invariant`, which has no canonical kernel).
+        prompt_use: what of the prompt is used: "both", "pooled" or "cross".
+        attention_every: self-attention in the first and then every so many layers.
+        feed_forward: "gelu" or "swiglu".
     """
 
     def __init__(
@@ -82,17 +105,42 @@ class Transformer(nn.Module):
         rows: int,
         prompt_depth: int,
         dropout: float = 0.0,
+        channel_mixing: str = "dyconv",
+        prompt_use: str = "both",
+        attention_every: int = 1,
+        feed_forward: str = "gelu",
     ) -> None:
         super().__init__()
         period = float(dimension)
         self.dimension = dimension
-        self.patch = DyPatchEmbed(width, canonical, dimension)
+        self.patch: DyPatchEmbed | ChannelPatch
+        if channel_mixing == "invariant":
+            self.patch = ChannelPatch(width, dimension, prompt=prompt_depth > 0)
+        else:
+            self.patch = DyPatchEmbed(width, canonical, dimension, resize=resizer(channel_mixing, canonical))
         self.place = nn.Linear(2, width)
         self.conditioner = Conditioner(
-            width, rows=rows, prompt_depth=prompt_depth, heads=heads, dimension=dimension, period=period
+            width,
+            rows=rows,
+            prompt_depth=prompt_depth,
+            heads=heads,
+            dimension=dimension,
+            period=period,
+            prompt_use=prompt_use,
+            feed_forward=feed_forward,
         )
-        prompt = prompt_depth > 0
-        self.layers = nn.ModuleList(Layer(width, heads, period, prompt=prompt, dropout=dropout) for _ in range(depth))
+        self.layers = nn.ModuleList(
+            Layer(
+                width,
+                heads,
+                period,
+                read=prompt_depth > 0 and prompt_use != "pooled",
+                dropout=dropout,
+                attend=number % attention_every == 0,
+                feed_forward=feed_forward,
+            )
+            for number in range(depth)
+        )
         self.final = nn.Linear(width, 2 * width)
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)
@@ -115,10 +163,17 @@ class Transformer(nn.Module):
         vector = F.silu(self.conditioner(noise, channels, length, rows, memory))
         # Where a column lies, from the start and from the end: aligned sets (heart beats, days) need both.
         ends = torch.stack([starts[0], length - self.dimension - starts[0]], dim=-1)
-        tokens = self.patch.embed(image) + self.place(torch.log1p(ends.clamp(min=0)) - 2)
+        if isinstance(self.patch, ChannelPatch):
+            tokens, own, places = self.patch.enter(image, None if memory is None else memory.channels, vector)
+        else:
+            tokens = self.patch.embed(image)
+        tokens = tokens + self.place(torch.log1p(ends.clamp(min=0)) - 2)
         for layer in self.layers:
             tokens = layer(tokens, vector, starts, memory)
         scale, shift = self.final(vector)[:, None].chunk(2, dim=-1)
         tokens = F.layer_norm(tokens, (tokens.shape[-1],)) * (1 + scale) + shift
-        image = self.patch.unembed(tokens, channels)
+        if isinstance(self.patch, ChannelPatch):
+            image = self.patch.leave(tokens, own, places, vector, starts)
+        else:
+            image = self.patch.unembed(tokens, channels)
         return invert(image[..., : image.shape[-2] - short, :], grid)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tsprout.errors import InputError
 from tsprout.nn.attention import Attention
+from tsprout.nn.channels import resizer
 from tsprout.nn.conditioning import Conditioner, Memory
 from tsprout.nn.delay import Grid, embed, exact_grid, invert, padded_grid
 from tsprout.nn.dyconv import DyConv2d, DyPatchEmbed
@@ -28,9 +29,12 @@ def _norm(channels: int) -> nn.GroupNorm:
 
 
 class Block(nn.Module):
-    """Residual block; the conditioning vector scales and shifts its second group normalisation (hence "adaptive")."""
+    """Residual block; the conditioning vector scales and shifts its second group normalisation (hence "adaptive").
 
-    def __init__(self, into: int, out: int, vector: int, *, attend: bool, memory: bool, dropout: float) -> None:
+    Its cells may ``attend`` to each other and ``read`` the prompt.
+    """
+
+    def __init__(self, into: int, out: int, vector: int, *, attend: bool, read: bool, dropout: float) -> None:
         super().__init__()
         self.norm1, self.conv1 = _norm(into), nn.Conv2d(into, out, 3, padding=1)
         self.modulate = nn.Linear(vector, 2 * out)
@@ -40,20 +44,20 @@ class Block(nn.Module):
             nn.init.zeros_(parameter)
         self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
         heads = max(1, out // 64)
-        self.attention_norm = _norm(out) if attend else None
+        self.attention_norm = _norm(out) if attend or read else None
         self.attention = Attention(out, heads, period=None) if attend else None
-        self.reader = nn.Linear(vector, out) if attend and memory else None
-        self.cross = Attention(out, heads, period=None, cross=True) if attend and memory else None
+        self.reader = nn.Linear(vector, out) if read else None
+        self.cross = Attention(out, heads, period=None, cross=True) if read else None
 
     def forward(self, x: Tensor, vector: Tensor, memory: Memory | None) -> Tensor:
         scale, shift = self.modulate(vector)[..., None, None].chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
         h = F.silu(self.norm2(h) * (1 + scale) + shift)
         x = self.skip(x) + self.conv2(self.dropout(h))
-        if self.attention is None or self.attention_norm is None:
+        if self.attention_norm is None:
             return x
         tokens = self.attention_norm(x).flatten(2).transpose(1, 2)
-        out = self.attention(tokens)
+        out = self.attention(tokens) if self.attention is not None else torch.zeros_like(tokens)
         if self.cross is not None and self.reader is not None and memory is not None:
             queries = tokens.unflatten(0, (len(memory.tokens), -1)).flatten(1, 2)
             read = self.cross(queries, context=self.reader(memory.tokens), key_mask=memory.valid)
@@ -91,13 +95,17 @@ class UNet(nn.Module):
         multipliers: channels of each level in units of ``width``.
         blocks: residual blocks a level on the way down (one more on the way up).
         attention_sides: blocks attend on the levels that have one of these sides when a ``dimension`` by ``dimension``
-            grid comes in (fixed when built: other grids attend on the same levels).
+            grid comes in (fixed when built: other grids attend on the same levels). Without any, no block does; the
+            middle one still reads the prompt.
         grid: ``"padded"`` (the papers') or ``"exact"``.
         delay, dimension: ``m`` and ``n`` of the padded grid; the exact grid finds its own sides for every length.
         canonical: channels of the canonical kernels.
         rows, prompt_depth: dataset tokens and layers of the prompt encoder, 0 for none.
         prompt_dimension: time steps per token of a prompt.
         dropout: inside the residual blocks.
+        channel_mixing: resizing of the canonical kernels: "dyconv", "padded" or "learned"
+            (:mod:`tsprout.nn.channels`).
+        prompt_use, feed_forward: see :class:`~tsprout.nn.conditioning.Conditioner`.
     """
 
     def __init__(
@@ -115,10 +123,14 @@ class UNet(nn.Module):
         prompt_depth: int = 0,
         prompt_dimension: int = 4,
         dropout: float = 0.0,
+        channel_mixing: str = "dyconv",
+        prompt_use: str = "both",
+        feed_forward: str = "gelu",
     ) -> None:
         super().__init__()
         vector = 4 * width
         prompt = prompt_depth > 0
+        read = prompt and prompt_use != "pooled"
         self.width, self.delay, self.dimension, self.exact = width, delay, dimension, grid == "exact"
         self.conditioner = Conditioner(
             vector,
@@ -127,12 +139,19 @@ class UNet(nn.Module):
             heads=max(1, vector // 32),
             dimension=prompt_dimension,
             period=float(prompt_dimension),
+            prompt_use=prompt_use,
+            feed_forward=feed_forward,
         )
-        self.prompt_patch = DyPatchEmbed(vector, canonical, prompt_dimension) if prompt else None
+        self.prompt_patch = None
+        if prompt:
+            resize = resizer(channel_mixing, canonical)
+            self.prompt_patch = DyPatchEmbed(vector, canonical, prompt_dimension, resize=resize)
         if self.prompt_patch is not None:
             # Only its way in is used here; a parameter that never gets a gradient has no place in a model.
             del self.prompt_patch.out_of, self.prompt_patch.out_bias
-        self.first = DyConv2d(canonical, canonical)
+        # A static kernel has the width of the network on its inner side; the others are resized to it.
+        inner = width if channel_mixing == "padded" else canonical
+        self.first = DyConv2d(inner, canonical, resize=resizer(channel_mixing, canonical))
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         side = dimension
         skips, channels = [width], width
@@ -145,7 +164,7 @@ class UNet(nn.Module):
                     width * multiplier,
                     vector,
                     attend=side in attention_sides,
-                    memory=prompt,
+                    read=read and side in attention_sides,
                     dropout=dropout,
                 )
                 channels = width * multiplier
@@ -156,7 +175,10 @@ class UNet(nn.Module):
                 skips.append(channels)
                 side = (side + 1) // 2
         self.middle = nn.ModuleList(
-            Block(channels, channels, vector, attend=attend, memory=prompt, dropout=dropout) for attend in (True, False)
+            Block(
+                channels, channels, vector, attend=first and bool(attention_sides), read=first and read, dropout=dropout
+            )
+            for first in (True, False)
         )
         for level in reversed(range(len(multipliers))):
             for _ in range(blocks + 1):
@@ -165,7 +187,7 @@ class UNet(nn.Module):
                     width * multipliers[level],
                     vector,
                     attend=sides[level] in attention_sides,
-                    memory=prompt,
+                    read=read and sides[level] in attention_sides,
                     dropout=dropout,
                 )
                 channels = width * multipliers[level]
@@ -173,7 +195,7 @@ class UNet(nn.Module):
             if level:
                 self.up.append(Up(channels))
         self.norm = _norm(channels)
-        self.last = DyConv2d(canonical, canonical, zero=True)
+        self.last = DyConv2d(canonical, inner, zero=True, resize=resizer(channel_mixing, canonical))
 
     def grid(self, length: int) -> Grid:
         """The grid a series of ``length`` steps is laid on."""

@@ -160,8 +160,8 @@ class EpisodeStream:
         return [reader.entry.name for reader in self.readers]
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON-able position of the stream."""
-        return {"position": self.position, "stream": self.identity()}
+        """JSON-able position of the stream: how many batches all ranks together have had."""
+        return {"position": self.position * self.world, "stream": self.identity()}
 
     def identity(self) -> str:
         """Of all that the batches follow from: corpus, configuration, seed and sets."""
@@ -169,7 +169,7 @@ class EpisodeStream:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state_dict`.
+        """Continue from :meth:`state_dict`, also with another number of ranks that the position is a multiple of.
 
         Raises:
             InputError: the position is one of another corpus, configuration or seed.
@@ -179,7 +179,7 @@ class EpisodeStream:
                 "the run was trained on another corpus, or with other settings of the stream",
                 fix="Continue with the same corpus and settings, or start anew from its weights.",
             )
-        self.position, self._drawn = int(state["position"]), None
+        self.position, self._drawn = int(state["position"]) // self.world, None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_drawn": None}

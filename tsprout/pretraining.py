@@ -1,0 +1,296 @@
+"""The job of pre-training: configuration and corpus in, a resumable run and a checkpoint out.
+
+The folder of a run::
+
+    config.yaml          the whole configuration, defaults included
+    state.safetensors    weights, averages, optimiser, position: what the run is resumed from
+    log.jsonl            one line every so many steps (tsprout/train/record.py)
+    tensorboard/         the same, if asked for
+    checkpoint/          averaged weights with their facts; Sprout.from_pretrained reads it; written at the end
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsprout.budget import parse_budget
+from tsprout.errors import InputError, TsproutError
+
+if TYPE_CHECKING:
+    from tsprout.checkpoint import Checkpoint
+    from tsprout.data.corpus.store import Corpus
+    from tsprout.train.pretrain import FewShot, PretrainConfig, Pretrained
+
+CHECKPOINT, CONFIG = "checkpoint", "config.yaml"
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """What the command line says beside the configuration; ``None``: what that says. ``budget``: "2h" and the like."""
+
+    steps: int | None = None
+    budget: str | None = None
+    devices: int | None = None
+    nodes: int | None = None
+    precision: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+    tensorboard: bool = False
+    start_from: str | None = None
+    overrides: Sequence[str] = ()
+
+    def applied(self, config: PretrainConfig) -> PretrainConfig:
+        """The configuration with what the options say."""
+        engine = {k: getattr(self, k) for k in ("devices", "nodes", "precision", "workers", "threads")}
+        given = {k: v for k, v in engine.items() if v is not None}
+        loop = config.loop if self.steps is None else replace(config.loop, steps=self.steps)
+        return replace(config, loop=loop, engine=replace(config.engine, **given))
+
+
+@dataclass
+class Watching:
+    """What a caller may want to see of a run while it goes on; each may be ``None``."""
+
+    begin: Callable[[dict[str, Any]], None] | None = None
+    live: Callable[[int, float, float], None] | None = None
+    log: Callable[[dict[str, Any]], None] | None = None
+
+
+def pretrain(
+    name: str,
+    out: Path,
+    *,
+    corpus: str | None = None,
+    options: PretrainOptions | None = None,
+    few_shot: Callable[[Corpus, PretrainConfig], FewShot] | None = None,
+    watching: Watching | None = None,
+) -> dict[str, Any]:
+    """Pre-train by the configuration ``name`` (shipped, or a YAML file) in the folder ``out``, or go on there.
+
+    Args:
+        name: see :func:`tsprout.train.configuration.read_configuration`.
+        out: made if it is not there; a run in it is resumed.
+        corpus: folder or URL; not needed where all episodes are synthetic.
+        options: see :class:`PretrainOptions`.
+        few_shot: makes the scoring of few-shot episodes that ``training.few_shot_every`` asks for.
+        watching: told how it goes, on the first process.
+
+    Raises:
+        InputError: configuration, corpus, options or folder cannot be used.
+        CheckpointError: the run in ``out`` was made by another configuration.
+        MissingExtraError: the extra ``train`` is not installed.
+        TrainingError: see :func:`tsprout.train.pretrain.pretrain`.
+        TsproutError: it was interrupted; the state has been saved, and the exit code is 130.
+    """
+    import torch
+
+    from tsprout.checkpoint import load
+    from tsprout.data.corpus.episodes import StreamConfig
+    from tsprout.data.corpus.store import Corpus
+    from tsprout.train.configuration import parameter_count, read_configuration
+    from tsprout.train.engine import FabricEngine
+    from tsprout.train.loop import STATE
+    from tsprout.train.pretrain import pretrain as train
+
+    options, watching = options or PretrainOptions(), watching or Watching()
+    seconds = None if options.budget is None else parse_budget(options.budget)
+    config = options.applied(read_configuration(name, options.overrides))
+    _check_out(out)
+    if corpus is None and not (isinstance(config.stream, StreamConfig) and config.stream.synthetic_share == 1):
+        raise InputError("there is no corpus to train on", where="--corpus", fix="Build one: tsprout corpus build.")
+    opened = None if corpus is None else Corpus(corpus)
+    start = None if options.start_from is None or (out / STATE).exists() else load(options.start_from)
+    scoring = None
+    if config.few_shot_every and few_shot is not None and opened is not None:
+        scoring = few_shot(opened, config)
+    if config.engine.threads:
+        torch.set_num_threads(config.engine.threads)
+    engine = FabricEngine(config.engine)
+    first = engine.rank == 0
+    try:
+        if first:
+            _tidy(out)
+            facts = {"parameters": parameter_count(config.model), "processes": engine.world, "seconds": seconds}
+            if watching.begin is not None:
+                watching.begin({"name": config.name, "steps": config.loop.steps, "device": str(engine.device)} | facts)
+        with _signals() as asked:
+            found = train(
+                config,
+                opened,
+                out,
+                engine=engine,
+                seconds=seconds,
+                start=start,
+                few_shot=scoring,
+                board=options.tensorboard,
+                log=watching.log if first else None,
+                live=watching.live if first else None,
+                stop=asked,
+                on_ready=lambda: _write_config(config, out) if first else None,
+            )
+        if found.stopped == "asked":
+            error = TsproutError(
+                f"stopped at step {found.steps}; the run is kept", where=str(out), fix="The same command goes on there."
+            )
+            error.exit_code = INTERRUPTED
+            raise error
+        if first:
+            write_checkpoint(found, config, opened, out / CHECKPOINT)
+    finally:
+        engine.close()
+    return account(found, config, out, engine.world, str(engine.device))
+
+
+def write_checkpoint(found: Pretrained, config: PretrainConfig, corpus: Corpus | None, folder: Path) -> None:
+    """Averaged weights and what a reader wants to know of them, as a checkpoint folder that replaces an older one."""
+    from tsprout.checkpoint import Checkpoint, save
+
+    checkpoint: Checkpoint = Checkpoint(found.model, facts(found, config, corpus))
+    save(checkpoint, folder, force=True)
+
+
+def facts(found: Pretrained, config: PretrainConfig, corpus: Corpus | None) -> dict[str, Any]:
+    """The ``info`` of a pre-trained checkpoint: steps, windows, lengths, channels, sets with rows and licences, ..."""
+    from tsprout.data.corpus.episodes import StreamConfig
+    from tsprout.train.pretrain import config_to_dict
+
+    licences = {} if corpus is None else {entry.name: entry.licence for entry in corpus.sets}
+    shape: dict[str, Any] = {}
+    if isinstance(config.stream, StreamConfig):
+        shape = {
+            "lengths": [min(config.stream.lengths), max(config.stream.lengths)],
+            "channels": [min(config.stream.channels), max(config.stream.channels)],
+            "synthetic_share": config.stream.synthetic_share,
+        }
+    elif corpus is not None:
+        length = getattr(config.stream, "length", None)
+        widths = [entry.channels for entry in corpus.sets if entry.name in found.sets]
+        shape = {"lengths": [length, length] if length else None, "channels": [min(widths), max(widths)]}
+    return {
+        "name": config.name,
+        "steps": found.steps,
+        "windows": found.windows,
+        "seconds": round(found.seconds, 1),
+        **shape,
+        "held_out_loss": found.held_out,
+        "sets": {name: {"row": row, "licence": licences.get(name, "")} for row, name in enumerate(found.sets)},
+        "validation": found.validation,
+        "config": config_to_dict(config),
+    }
+
+
+def account(found: Pretrained, config: PretrainConfig, out: Path, processes: int, device: str) -> dict[str, Any]:
+    """What the command answers."""
+    return {
+        "command": "pretrain",
+        "name": config.name,
+        "out": str(out),
+        "checkpoint": str(out / CHECKPOINT),
+        "parameters": found.model.parameter_count,
+        "device": device,
+        "processes": processes,
+        "steps": found.steps,
+        "steps_asked": config.loop.steps,
+        "stopped": found.stopped,
+        "resumed": found.resumed,
+        "windows": found.windows,
+        "seconds": round(found.seconds, 1),
+        "held_out": found.held_out,
+        "sets": len(found.sets),
+        "rows_matched": None if found.started is None else found.started.matched,
+    }
+
+
+def configurations() -> dict[str, Any]:
+    """The shipped configurations with parameters, backbone, steps and what they draw.
+
+    Raises:
+        MissingExtraError: the extra ``train`` is not installed.
+    """
+    from tsprout.data.corpus.episodes import StreamConfig
+    from tsprout.train.configuration import parameter_count, read_configuration, shipped
+
+    found = []
+    for name in shipped():
+        config = read_configuration(name)
+        found.append(
+            {
+                "name": name,
+                "parameters": parameter_count(config.model),
+                "backbone": config.model.backbone,
+                "stream": "episodes" if isinstance(config.stream, StreamConfig) else "windows",
+                "steps": config.loop.steps,
+                "pieces": config.pieces,
+                "precision": config.engine.precision,
+            }
+        )
+    return {"command": "pretrain --list", "configurations": found}
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder that is not a run's, before any work."""
+    from tsprout.train.loop import STATE
+
+    if out.exists() and not out.is_dir():
+        raise InputError("the output is a file, a folder is needed", where=str(out), fix="Choose another name.")
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in (STATE, CONFIG)):
+        raise InputError(
+            "the folder holds other files, and no run to go on with", where=str(out), fix="Choose an empty folder."
+        )
+
+
+def _tidy(out: Path) -> None:
+    """Remove what a killed run left half written."""
+    import shutil
+
+    from tsprout.staging import MARK
+
+    for path in out.glob(".*") if out.is_dir() else ():
+        if path.name.endswith(".partial"):
+            path.unlink()
+        elif path.name.startswith(f".{CHECKPOINT}{MARK}"):
+            shutil.rmtree(path)
+
+
+def _write_config(config: PretrainConfig, out: Path) -> None:
+    import os
+
+    from tsprout.staging import from_os_error
+    from tsprout.train.configuration import to_yaml
+
+    partial = out / f".{CONFIG}.partial"
+    try:
+        partial.write_text(to_yaml(config), encoding="utf-8")
+        os.replace(partial, out / CONFIG)
+    except OSError as error:
+        raise from_os_error(error, out / CONFIG) from error
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM has asked to stop; the second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before: dict[int, Any] = {}
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        for restored, handler in before.items():
+            signal.signal(restored, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for restored, handler in before.items():
+            signal.signal(restored, handler)

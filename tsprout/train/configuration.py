@@ -1,0 +1,284 @@
+"""A pre-training configuration as YAML: sections, strict names, strict types (extra ``train``).
+
+::
+
+    name: small
+    model:     {width: 128, depth: 5, rows: 160}                     ModelConfig
+    stream:    {kind: episodes, cells: 8192}                         StreamConfig, or WindowConfig with kind: windows
+    training:  {steps: 100000, learning_rate: 2e-3, pieces: 1}       LoopConfig, and the rest of PretrainConfig
+    engine:    {precision: bf16}                                     EngineConfig
+
+What is not given has the default of its class. An unknown name or a value of another kind is refused, for a setting
+that is silently not obeyed costs days. The shipped ones are in ``tsprout/configs``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import torch
+
+from tsprout.data.corpus.episodes import StreamConfig
+from tsprout.errors import InputError, MissingExtraError
+from tsprout.model import Denoiser, ModelConfig
+from tsprout.train.engine import EngineConfig
+from tsprout.train.loop import LoopConfig
+from tsprout.train.pretrain import PretrainConfig
+
+SHIPPED = Path(__file__).parent.parent / "configs"
+SECTIONS = ("name", "model", "stream", "training", "engine")
+_OWN = ("pieces", "drop_prompt", "drop_token", "validate_every", "few_shot_every", "log_every", "exclude_domains")
+# Least values, and whether a value may be that small itself.
+_LEAST: dict[str, tuple[float, bool]] = {
+    "steps": (1, True),
+    "learning_rate": (0, True),
+    "warmup": (0, True),
+    "weight_decay": (0, True),
+    "clip": (0, False),
+    "pieces": (1, True),
+    "validate_every": (0, True),
+    "few_shot_every": (0, True),
+    "log_every": (0, True),
+    "seed": (0, True),
+}
+_SHARES = ("cooldown", "ema", "drop_prompt", "drop_token")
+
+
+def shipped() -> list[str]:
+    """Names of the configurations inside the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def read_configuration(name: str | Path, overrides: Sequence[str] = ()) -> PretrainConfig:
+    """The configuration of a file, or a shipped one by its name.
+
+    Args:
+        name: path, or one of :func:`shipped`.
+        overrides: ``section.key=value``, values as in YAML.
+
+    Raises:
+        InputError: there is no such file, it is not YAML, or has an unknown name or a value that cannot be.
+        MissingExtraError: the extra ``train`` is not installed.
+    """
+    path = SHIPPED / f"{name}.yaml" if str(name) in shipped() else Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(str(name), shipped(), 1)
+        raise InputError(
+            "there is no such configuration that can be read",
+            where=str(name),
+            fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
+        ) from error
+    values = _parse(text, str(name))
+    if not isinstance(values, dict):
+        raise InputError("this is no configuration", where=str(name), fix=f"It has sections: {', '.join(SECTIONS)}.")
+    for override in overrides:
+        _override(values, override)
+    return build(values, str(name), path.stem)
+
+
+def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConfig:
+    """The configuration of a mapping as YAML gives it; ``where`` names it in errors.
+
+    Raises:
+        InputError: an unknown name or a value that cannot be.
+    """
+    _known(values, SECTIONS, where, "section")
+    sections = {section: values.get(section) or {} for section in SECTIONS[1:]}
+    for section, inner in sections.items():
+        if not isinstance(inner, Mapping):
+            raise InputError("this is not a section of settings", where=f"{where}: {section}")
+    training = dict(sections["training"])
+    own = {key: training.pop(key) for key in _OWN if key in training}
+    _known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
+    training.setdefault("steps", 100_000)
+    config = PretrainConfig(
+        model=_fill(ModelConfig, sections["model"], f"{where}: model"),
+        loop=_fill(LoopConfig, training, f"{where}: training"),
+        stream=_stream(dict(sections["stream"]), f"{where}: stream"),
+        engine=_fill(EngineConfig, sections["engine"], f"{where}: engine"),
+        name=str(values.get("name") or name),
+        **_typed(PretrainConfig, own, f"{where}: training"),
+    )
+    _check(config, where)
+    return config
+
+
+def parameter_count(config: ModelConfig, where: str = "model") -> int:
+    """Of the network a configuration describes; nothing is allocated.
+
+    Raises:
+        InputError: there is no such network.
+    """
+    if config.backbone == "transformer" and (config.heads < 1 or config.width % config.heads):
+        raise InputError(
+            f"a width of {config.width} cannot be shared out over {config.heads} heads",
+            where=where,
+            fix="Make width a multiple of heads.",
+        )
+    try:
+        with torch.device("meta"):
+            return Denoiser(config).parameter_count
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, AssertionError, LookupError) as error:
+        raise InputError(
+            f"there is no network with these settings: {' '.join(str(error).split())}", where=where
+        ) from error
+
+
+def to_yaml(config: PretrainConfig) -> str:
+    """The whole configuration, defaults included; :func:`build` reads it back."""
+    loop = dataclasses.asdict(config.loop)
+    stream = dataclasses.asdict(config.stream)
+    plain = {
+        "name": config.name,
+        "model": config.model.to_dict(),
+        "stream": {"kind": "episodes" if isinstance(config.stream, StreamConfig) else "windows", **stream},
+        "training": loop | {key: getattr(config, key) for key in _OWN},
+        "engine": dataclasses.asdict(config.engine),
+    }
+    text: str = _yaml().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
+    return text
+
+
+def _stream(values: dict[str, Any], where: str) -> Any:
+    kind = values.pop("kind", "episodes")
+    if kind == "episodes":
+        config = _fill(StreamConfig, values, where)
+        for name, numbers, shares in (
+            ("lengths", config.lengths, config.length_shares),
+            ("channels", config.channels, config.channel_shares),
+        ):
+            if len(numbers) != len(shares) or not numbers or min(numbers) < 1 or min(shares) < 0 or not sum(shares) > 0:
+                raise InputError(
+                    f"{name} and their shares do not fit together", where=where, fix="Give one share each."
+                )
+        return config
+    if kind == "windows":
+        from tsprout.data.corpus.windows import WindowConfig
+
+        return _fill(WindowConfig, values, where)
+    raise InputError(f"there is no stream of the kind {kind!r}", where=where, fix="Choose one of: episodes, windows.")
+
+
+def _check(config: PretrainConfig, where: str) -> None:
+    values = dataclasses.asdict(config.loop) | {key: getattr(config, key) for key in _OWN}
+    for name, (least, itself) in _LEAST.items():
+        if not (values[name] > least or (itself and values[name] == least)) or not math.isfinite(values[name]):
+            fix = f"Give {least:g} or more." if itself else f"Give more than {least:g}."
+            raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix=fix)
+    for name in _SHARES:
+        if not 0 <= values[name] <= 1:
+            raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix="Give a share from 0 to 1.")
+    for name, known in (("optimizer", ("adamw", "muon")), ("decay", ("linear", "cosine"))):
+        if values[name] not in known:
+            fix = f"Choose one of: {', '.join(known)}."
+            raise InputError(f"there is no {name} called {values[name]!r}", where=f"{where}: training", fix=fix)
+    parameter_count(config.model, f"{where}: model")
+
+
+def _fill(cls: Any, values: Mapping[str, Any], where: str) -> Any:
+    _known(values, [f.name for f in dataclasses.fields(cls)], where, "setting")
+    plain = _typed(cls, values, where)
+    try:
+        return cls(**plain)
+    except InputError as error:
+        raise InputError(error.what, where=where, fix=error.fix) from None
+
+
+def _typed(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {key: _as(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+
+
+def _as(kind: Any, value: Any, where: str) -> Any:
+    """``value`` as YAML gives it in the type of a field, or an error; YAML reads 1e-3 as text and off as a boolean."""
+    if get_origin(kind) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(kind):
+            return None
+        return _as(next(part for part in get_args(kind) if part is not type(None)), value, where)
+    if get_origin(kind) is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(_as(get_args(kind)[0], part, where) for part in value)
+    elif kind is bool and isinstance(value, bool):
+        return value
+    elif kind is int and isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
+        return int(value)
+    elif kind is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif kind is str and isinstance(value, str | int | bool):
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}.get(kind, "a list")
+    raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give {wanted}.")
+
+
+def _known(values: Mapping[str, Any], names: Sequence[str], where: str, what: str, more: Sequence[str] = ()) -> None:
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), [*names, *more], 1)
+            fix = f"Did you mean {near[0]}?" if near else f"It knows: {', '.join([*names, *more])}."
+            raise InputError(f"there is no {what} called {key!r}", where=where, fix=fix)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not equals or (not dot and section != "name"):
+        raise InputError(f"{override!r} cannot be read", where="--set", fix="Write section.key=value.")
+    value = _parse(text, "--set")
+    if section == "name":
+        values["name"] = value
+        return
+    inner = values.get(section)
+    values[section] = (inner if isinstance(inner, dict) else {}) | {key: value}
+
+
+def _parse(text: str, where: str) -> Any:
+    yaml = _yaml()
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
+        """Refuses a key that is there twice, of which YAML silently takes the last."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[Any] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = where if mark is None else f"{where}, line {mark.line + 1}, column {mark.column + 1}"
+        raise InputError(
+            f"this is not YAML: {getattr(error, 'problem', None) or error}", where=place, fix="Correct it there."
+        ) from error
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError(
+            "reading a configuration needs the extra 'train'", fix='pip install "tsprout[train]" installs it.'
+        ) from error
+    return yaml
