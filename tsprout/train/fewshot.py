@@ -103,7 +103,7 @@ def plan() -> Plan:
     """The list in ``few_shot_tasks.toml``."""
     values = tomllib.loads((Path(__file__).parent / "few_shot_tasks.toml").read_text(encoding="utf-8"))
     groups = {name: tuple(map(TaskName.parse, tasks)) for name, tasks in values.pop("groups").items()}
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return Plan(**lists, groups=groups)
 
 
