@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tsprout.errors import InputError
@@ -49,12 +51,13 @@ def model_card(config: Config, *, name: str, parameters: int, weights_bytes: int
         f"# {name}\n\n{_lead(fitted)}",
         _usage(name, fitted is not None),
         _table([{"": key, " ": value} for key, value in _facts(config, parameters, weights_bytes).items()]),
-        _fitted(fitted) if fitted else "",
-        _data(info),
-        _training(info),
-        *_tables(info),
-        _limits(info, fitted is not None),
     ]
+    sections = (partial(_fitted, fitted), partial(_data, info), partial(_training, info), partial(_tables, info))
+    for section in sections:
+        # ``info`` is anybody's: a fact of another shape costs its section, never the checkpoint.
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            parts.append(section())
+    parts.append(_limits(info, fitted is not None))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -126,11 +129,17 @@ def _facts(config: Config, parameters: int, weights_bytes: int) -> dict[str, str
         "format": "{format_version}.{format_minor}, written by tsprout {tsprout_version}".format(**config),
     }
     for key in ("lengths", "channels"):
-        if info.get(key):
-            facts[f"trained on {key}"] = "{} to {}".format(*info[key])
+        if (span := _span(info, key)) is not None:
+            facts[f"trained on {key}"] = "{} to {}".format(*span)
     if config.get("adapter"):
         facts["adapter"] = f"low rank, {config['adapter']['rank']}"
     return facts
+
+
+def _span(info: Config, key: str) -> tuple[int, int] | None:
+    """Least and most of what it was trained on, where that is known."""
+    span = info.get(key)
+    return (span[0], span[1]) if isinstance(span, list | tuple) and len(span) == 2 else None
 
 
 def _conditions(model: Config) -> str:
@@ -139,7 +148,9 @@ def _conditions(model: Config) -> str:
     return " and ".join(told) or "none"
 
 
-def _fitted(fitted: Config) -> str:
+def _fitted(fitted: Config | None) -> str:
+    if not fitted:
+        return ""
     report, shots = fitted["report"], fitted["shots"]
     series, channels = len(shots["ids"]["values"]), ", ".join(shots["channels"])
     mode, steps = report["mode"], report["steps"]
@@ -189,28 +200,28 @@ def _training(info: Config) -> str:
     return "## Training\n\n" + "\n\n".join(parts) if parts else ""
 
 
-def _tables(info: Config) -> list[str]:
+def _tables(info: Config) -> str:
     found = []
     for table in info.get("tables") or ():
         about = f"{table['about']}\n\n" if table.get("about") else ""
         found.append(f"## {table['title']}\n\n{about}{_table([_numbers(row) for row in table['rows']])}")
-    return found
+    return "\n\n".join(found)
 
 
 def _limits(info: Config, fitted: bool) -> str:
     limits = []
     for key, unit in (("lengths", "steps"), ("channels", "channels")):
-        if info.get(key):
-            least, most = info[key]
-            limits.append(
-                f"Trained on series of {least} to {most} {unit}; beyond, expect less, unless a table above says."
-            )
-    limits.append(
-        "A fitted model contains the series it was fitted to. Synthetic data are not anonymous data: look at the "
-        "copying scores."
-    )
-    limits.append("What none of the series it is shown holds, rare events above all, will be missing or wrong.")
-    return "## Limits\n\n" + _items([*limits, *(str(note) for note in info.get("notes") or ())])
+        if (span := _span(info, key)) is not None:
+            beyond = "beyond, expect less, unless a table above says otherwise."
+            limits.append(f"Trained on series of {span[0]} to {span[1]} {unit}; {beyond}")
+    if not fitted:
+        limits.append("Once fitted, a model contains the series it was fitted to.")
+    limits += [
+        "Synthetic data are not anonymous data: look at the copying scores.",
+        "What none of the series it is shown holds, rare events above all, will be missing or wrong.",
+    ]
+    notes = info.get("notes")
+    return "## Limits\n\n" + _items([*limits, *(map(str, notes) if isinstance(notes, list) else ())])
 
 
 def _numbers(row: Mapping[str, Any], skip: str = "") -> dict[str, str]:

@@ -113,7 +113,7 @@ def find(name: str | Path, options: HubOptions | None = None) -> Path:
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
-        if any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
+        if folder.is_dir() and any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
             fix = "It holds a pickle, which tsprout never loads, since loading one runs whatever code is in it."
         else:
             fix = f"A tsprout checkpoint is a folder with {CONFIG} and {WEIGHTS}."

@@ -91,7 +91,9 @@ def version_of(config: Mapping[str, Any], where: str) -> tuple[int, int]:
         raise CheckpointError("this is not a tsprout checkpoint", where=where, fix=fix)
     if "format_version" not in config:
         fix = "Copy or download the checkpoint again."
-        raise CheckpointError("the configuration has no format version: it is damaged", where=where, fix=fix)
+        raise CheckpointError(
+            "the configuration has no format version: it is damaged or truncated", where=where, fix=fix
+        )
     major, minor = config["format_version"], config.get("format_minor", 0)
     whole = all(type(number) is int and number >= 0 for number in (major, minor))
     said = f"{major}.{minor}" if whole else f"{major!r}"

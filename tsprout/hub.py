@@ -155,8 +155,12 @@ def _said(error: Exception, name: str, revision: str | None, *, pushing: bool) -
     def caused(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
-    responses = [getattr(cause, "response", None) for cause in causes]
-    status = next((response.status_code for response in responses if response is not None), None)
+    answer = next((r for cause in causes if (r := getattr(cause, "response", None)) is not None), None)
+    status = None if answer is None else answer.status_code
+    # Who may not see a private model is told the same as who asks for one that does not exist: 401, without a token.
+    told = "" if answer is None else answer.headers.get("X-Error-Message")
+    unknown = status == 401 and told != "Invalid credentials in Authorization header"
+    missing = status == 404 or caused(errors.RepositoryNotFoundError) or (unknown and not pushing)
     login = "Log in (hf auth login), or give a token that may " + ("write there." if pushing else "read it.")
     where = name if revision is None else f"{name}@{revision}"
     if any(is_disk_full(cause) for cause in causes):
@@ -167,11 +171,11 @@ def _said(error: Exception, name: str, revision: str | None, *, pushing: bool) -
     if caused(errors.GatedRepoError):
         fix = "Ask for access on its page, then log in (hf auth login)."
         return CheckpointError("the model is gated: its owner grants access one by one", where=where, fix=fix)
-    if caused(errors.LocalTokenNotFoundError) or (status == 401 and (pushing or not _missing(causes))):
+    if caused(errors.LocalTokenNotFoundError) or (status == 401 and not (missing and not pushing)):
         return CheckpointError("the hub does not know who is asking, or refuses the token", where=where, fix=login)
     if status == 403:
         return CheckpointError("the hub refuses access with this token", where=where, fix=login)
-    if _missing(causes) or status == 404:
+    if missing:
         fix = f"Check the spelling. If it is private: {login[0].lower()}{login[1:]}"
         what = "neither a local folder nor a model on the hub" if not pushing else "the hub has no such owner or model"
         return CheckpointError(what, where=where, fix=fix)
@@ -190,12 +194,6 @@ def _said(error: Exception, name: str, revision: str | None, *, pushing: bool) -
     names = " from ".join(type(cause).__name__ for cause in causes[:2])
     fix = "Check the connection, HF_ENDPOINT and the proxy" + ("." if pushing else ", or give the path of a folder.")
     return CheckpointError(f"the hub cannot be reached ({names})", where=where, fix=fix)
-
-
-def _missing(causes: list[BaseException]) -> bool:
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    return any(isinstance(cause, RepositoryNotFoundError) for cause in causes)
 
 
 def _first_line(error: Exception) -> str:
