@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from safetensors import safe_open
 
 from tsprout.card import read_tables, thinned
 from tsprout.checkpoint import BUNDLED, CONFIG, Checkpoint, load, save
+from tsprout.data.catalog.entry import catalogue
 from tsprout.doctor import golden_record
 
 
 def from_state(folder: Path, corpus_path: str, rows: int, windows_per_step: int) -> Checkpoint:
     """The averaged weights of a run's state, and what its corpus says."""
-    from tsprout.data.catalog.entry import catalogue
     from tsprout.data.corpus.episodes import CHANNELS, LENGTHS, EpisodeStream
     from tsprout.data.corpus.store import Corpus
     from tsprout.model import SMALL, Denoiser
@@ -67,6 +68,14 @@ def from_log(path: Path) -> dict[str, Any]:
     return facts
 
 
+def evaluation_sets(trained_on: Iterable[str]) -> list[str]:
+    """Names of the catalogue's evaluation sets; stops where one was trained on."""
+    kept = sorted(entry.name for entry in catalogue().values() if entry.role == "eval")
+    if shared := sorted(set(kept) & set(trained_on)):
+        raise SystemExit(f"trained on evaluation sets: {', '.join(shared)}")
+    return kept
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="checkpoint folder, or folder with state.safetensors")
@@ -99,6 +108,8 @@ def main() -> None:
         "notes": options.note or None,
         "tables": [table for path in options.figures for table in read_tables(path.read_text(), path.name)] or None,
     }
+    if checkpoint.info.get("sets"):
+        given["never_trained_on"] = evaluation_sets(checkpoint.info["sets"])
     known = {**({} if log is None else from_log(log)), **checkpoint.info}
     checkpoint.info = known | {key: value for key, value in given.items() if value is not None}
     folder = options.out / options.name

@@ -32,6 +32,7 @@ INFO: dict[str, Any] = {
     "synthetic_share": 0.25,
     "left_out": {"Banks": "licence forbids\nit"},
     "validation": ["Winds"],
+    "never_trained_on": ["Tides"],
     "held_out_loss": {"sigma 0.2": 0.5, "mean": 0.625},
     "curve": [{"step": step, "loss": 1 / (step + 1), "held out": None} for step in range(50)],
     "tables": [{"title": "Few-shot", "about": "Ten shots.", "rows": [{"set": "Winds", "Disc": 0.123456}, {"cFID": 2}]}],
@@ -67,6 +68,7 @@ def test_a_card_with_everything(tmp_path: Path) -> None:
         "| Shops | none stated |",
         "- Banks: licence forbids it",
         "for validation: Winds.",
+        "not among them: Tides.",
         "| mean | 0.625 |",
         "## Few-shot\n\nTen shots.\n\n| set | Disc | cFID |\n| --- | --- | --- |\n| Winds | 0.1235 |  |\n|  |  | 2 |",
         "- Trained on series of 1 to 5 channels",
@@ -136,22 +138,37 @@ def test_thinned() -> None:
     assert few == sorted(set(few)) and few[0] == 0 and few[-1] == 99 and len(few) == 12
 
 
-def test_bundle_script(tmp_path: Path) -> None:
-    model = woken(TRANSFORMER)
-    save(Checkpoint(model, {"steps": 30, "windows": 900}), tmp_path / "run" / "checkpoint")
-    clock = [(10, 60.0), (20, 3600.0), (30, 1800.0)]  # resumed after 20
-    lines = [{"step": s, "seconds": t, "loss": 2.0 / s, "held out": {"mean": 1.0 / s}} for s, t in clock]
-    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (tmp_path / "figures.json").write_text(json.dumps([{"set": "Winds", "Disc": 0.25}]))
-    command = [str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path), "--name", "made", "--licence", "MIT"]
-    command += ["--figures", str(tmp_path / "figures.json"), "--note", "Slow.", "--processor-hours", "2"]
-    done = subprocess.run(
+def bundle(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "bundle.py"), *command],
         env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+def test_bundle_script_refuses_what_saw_the_evaluation(tmp_path: Path) -> None:
+    sets = {"ETTm1": {"row": 0, "licence": ""}}
+    save(Checkpoint(woken(TRANSFORMER), {"sets": sets}), tmp_path / "bad")
+    done = bundle(str(tmp_path / "bad"), "--out", str(tmp_path), "--name", "made")
+    assert done.returncode == 1 and "trained on evaluation sets: ETTm1" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_bundle_script(tmp_path: Path) -> None:
+    model = woken(TRANSFORMER)
+    save(
+        Checkpoint(model, {"steps": 30, "windows": 900, "sets": {"Rivers": {"row": 0}}}),
+        tmp_path / "run" / "checkpoint",
+    )
+    clock = [(10, 60.0), (20, 3600.0), (30, 1800.0)]  # resumed after 20
+    lines = [{"step": s, "seconds": t, "loss": 2.0 / s, "held out": {"mean": 1.0 / s}} for s, t in clock]
+    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "figures.json").write_text(json.dumps([{"set": "Winds", "Disc": 0.25}]))
+    command = [str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path), "--name", "made", "--licence", "MIT"]
+    command += ["--figures", str(tmp_path / "figures.json"), "--note", "Slow.", "--processor-hours", "2"]
+    done = bundle(*command)
     assert done.returncode == 0, done.stderr
     made = load(tmp_path / "made")
     assert same_weights(made.model, snapshot(model.half().float()))
@@ -161,5 +178,6 @@ def test_bundle_script(tmp_path: Path) -> None:
     card = (tmp_path / "made" / CARD).read_text(encoding="utf-8")
     for said in ('license: "mit"', "| 20 | 0.1 | 0.05 |", "| Winds | 0.25 |", "- Slow.", "| time | 1.5 hours |"):
         assert said in card, said
+    assert "ETTm1" in card.split("not among them: ")[1].split("\n")[0]
     golden = json.loads((tmp_path / "made" / "golden.json").read_text())
     assert golden["shape"] == [2, 2, 24]

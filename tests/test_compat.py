@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,19 @@ def test_reading_does_not_change_what_was_read() -> None:
     copy = json.loads(json.dumps(config))
     modern(config, "here")
     assert config == copy and version_of(config, "here") == (1, 0)
+
+
+def test_weights_are_read_without_tsprout_as_the_page_says(saved: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    code = page.split("alone\n\n```python\n")[1].split("```")[0]
+    assert "tsprout" not in code
+    done = subprocess.run([sys.executable, "-c", code], cwd=saved.parent, capture_output=True, text=True, check=True)
+    count = sum(tensor.numel() for tensor in load(saved).model.state_dict().values())
+    assert done.stdout.split() == ["1", "transformer", str(count)]
+
+
+def test_the_page_knows_todays_format() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    assert f"\n| {compat.text(VERSION)} | " in page
+    for key in KNOWN[""]:
+        assert f"`{key}`" in page

@@ -10,6 +10,7 @@ weights writes and which travels with them. What is not known is left out of the
     synthetic_share     of the episodes that came from synthetic processes, 0 to 1
     left_out            ``{name: reason}``, sets that were not trained on
     validation          names of the sets held out
+    never_trained_on    names of the sets of tsprout's evaluation, checked not to be among ``sets``
     held_out_loss       ``{noise level: loss}`` on them, and ``mean``
     curve               ``[{"step": ..., "loss": ..., "held out": ...}]``
     tables              ``[{"title": ..., "about": ..., "rows": [{column: value}]}]``, figures that a benchmark wrote
@@ -172,6 +173,8 @@ def _data(info: Config) -> str:
         parts.append(f"Synthetic processes ({info['synthetic_share']:.0%} of the episodes).")
     if info.get("validation"):
         parts.append(f"Held out of training, for validation: {', '.join(info['validation'])}.")
+    if info.get("never_trained_on"):
+        parts.append(f"Kept for evaluation and not among them: {', '.join(info['never_trained_on'])}.")
     if info.get("left_out"):
         parts.append("Left out, with the reason:\n\n" + _items(f"{k}: {v}" for k, v in info["left_out"].items()))
     return "## Training data\n\n" + "\n\n".join(parts) if parts else ""
