@@ -1,118 +1,121 @@
-"""Turn a pre-training state into the bundled checkpoint: averaged weights in 16 bits, facts, model card, golden series.
+"""Make a bundled checkpoint: averaged weights in 16 bits, facts, model card, golden series.
 
-python scripts/bundle.py --corpus corpus/ --state run/ --name small
+    python scripts/bundle.py run/checkpoint/ --name small --figures figures.json
+
+SOURCE is a checkpoint folder, or the folder of a run with ``state.safetensors`` (then with ``--corpus``). What the card
+says comes from the checkpoint's ``info``, the run's ``log.jsonl`` and the options; see ``tsprout/card.py``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
-from tsprout.checkpoint import BUNDLED, Checkpoint, save
+from tsprout.card import read_tables, thinned
+from tsprout.checkpoint import BUNDLED, CONFIG, Checkpoint, load, save
 from tsprout.data.catalog.entry import catalogue
-from tsprout.data.corpus.episodes import CHANNELS, LENGTHS, EpisodeStream
-from tsprout.data.corpus.store import Corpus
-from tsprout.model import SMALL, Denoiser
+from tsprout.doctor import golden_record
 
-CARD = """# {name}
 
-A diffusion model of time series, pre-trained on many domains, that is shown a handful of series and draws new ones like
-them, with or without fine-tuning. Part of tsprout, Apache-2.0.
+def from_state(folder: Path, corpus_path: str, rows: int, windows_per_step: int) -> Checkpoint:
+    """The averaged weights of a run's state, and what its corpus says."""
+    from tsprout.data.corpus.episodes import CHANNELS, LENGTHS, EpisodeStream
+    from tsprout.data.corpus.store import Corpus
+    from tsprout.model import SMALL, Denoiser
 
-| | |
-|---|---|
-| network | {backbone}, {parameters:,} parameters, 16-bit weights, {megabytes:.1f} MB |
-| trained on lengths | {lengths} |
-| trained on channels | {channels} |
-| accepts | lengths 4 to 1024, 1 to 256 channels; outside the trained range quality is not known |
-| steps | {steps:,}, about {windows:,} windows |
-| loss on held-out sets | {held_out} |
+    model = Denoiser(replace(SMALL, rows=rows))
+    with safe_open(folder / "state.safetensors", framework="pt") as file:
+        model.load_state_dict({k[4:]: file.get_tensor(k) for k in file.keys() if k.startswith("ema.")})  # noqa: SIM118
+        steps = json.loads(file.metadata()["state"])["step"]
+    corpus = Corpus(corpus_path)
+    stream = EpisodeStream(corpus)
+    licences = {entry.name: entry.licence for entry in corpus.sets}
+    info = {
+        "steps": steps,
+        "windows": steps * windows_per_step,
+        "lengths": [min(LENGTHS), max(LENGTHS)],
+        "channels": [min(CHANNELS), max(CHANNELS)],
+        "synthetic_share": stream.config.synthetic_share,
+        "sets": {name: {"row": row, "licence": licences[name]} for row, name in enumerate(stream.sets)},
+        "left_out": {entry.name: entry.left_out for entry in catalogue().values() if entry.left_out},
+        "validation": [entry.name for entry in corpus.sets if entry.held_out],
+    }
+    return Checkpoint(model, info)
 
-## Training data
 
-{count} public sets beside synthetic processes ({share:.0%} of the episodes). No set of the evaluation is among them.
-Licences as far as they are known; "none stated" means that the source names none.
+def from_log(path: Path) -> dict[str, Any]:
+    """Seconds, curve and last held-out loss of a run, as far as its log has them."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in lines if "step" in line and "loss" in line]
+    if not lines:
+        return {}
+    curve, seconds, before = [], 0.0, 0.0
+    for line in lines:
+        now = float(line.get("seconds", before))
+        seconds += now - before if now >= before else now  # the clock starts anew when a run is resumed
+        before = now
+        held_out = (line.get("held out") or {}).get("mean")
+        curve.append({"step": line["step"], "loss": line["loss"], "held out": held_out})
+    facts: dict[str, Any] = {"curve": thinned(curve)}
+    facts |= {"seconds": seconds} if seconds else {}
+    facts |= {"held_out_loss": lines[-1]["held out"]} if lines[-1].get("held out") else {}
+    return facts
 
-| set | licence |
-|---|---|
-{sets}
 
-Left out, with the reason:
-
-{excluded}
-
-Held out of training, for validation: {validation}. UCR_MelbournePedestrian and ElecDemandVictoria hold part of the same
-recordings as two of these and were trained on, so the loss above is a little too good.
-
-## Limits
-
-- A first checkpoint, trained for three and a half hours on one shared processor core: about 1 % of the windows that
-  published models of this kind saw. Without fine-tuning its samples are often rougher than real series;
-  `fit(mode="auto")` keeps the better of both.
-- A fitted model contains the series it was fitted on. Synthetic data are not anonymous data: look at the copying
-  scores.
-- Prices, counts and other series whose level wanders without bound are drawn near the levels of the shots.
-"""
+def evaluation_sets(trained_on: Iterable[str]) -> list[str]:
+    """Names of the catalogue's evaluation sets; stops where one was trained on."""
+    kept = sorted(entry.name for entry in catalogue().values() if entry.role == "eval")
+    if shared := sorted(set(kept) & set(trained_on)):
+        raise SystemExit(f"trained on evaluation sets: {', '.join(shared)}")
+    return kept
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", required=True, help="what it was trained on")
-    parser.add_argument("--state", type=Path, required=True, help="folder with state.safetensors and log.jsonl")
+    parser.add_argument("source", type=Path, help="checkpoint folder, or folder with state.safetensors")
     parser.add_argument("--name", default="small")
-    parser.add_argument("--rows", type=int, default=160)
-    parser.add_argument("--windows-per-step", type=int, default=280)
+    parser.add_argument("--out", type=Path, default=BUNDLED, help="folder to put it in; the package's where not given")
+    parser.add_argument("--log", type=Path, help="log.jsonl; that of SOURCE or beside it where not given")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[], help="JSON tables that a benchmark wrote")
+    parser.add_argument("--note", action="append", default=[], help="a sentence for the card's limits")
+    parser.add_argument("--hardware", help="what it was trained on, in words")
+    parser.add_argument("--processor-hours", type=float)
+    parser.add_argument("--licence", help="of the weights")
+    parser.add_argument("--corpus", help="of a state: what it was trained on")
+    parser.add_argument("--rows", type=int, default=160, help="of a state: rows of its token table")
+    parser.add_argument("--windows-per-step", type=int, default=280, help="of a state: average")
     options = parser.parse_args()
 
-    model = Denoiser(replace(SMALL, rows=options.rows))
-    with safe_open(options.state / "state.safetensors", framework="pt") as file:
-        model.load_state_dict({k[4:]: file.get_tensor(k) for k in file.keys() if k.startswith("ema.")})  # noqa: SIM118
-        state = json.loads(file.metadata()["state"])
-    corpus = Corpus(options.corpus)
-    names = EpisodeStream(corpus).sets
-    licences = {entry.name: entry.licence for entry in corpus.sets}
-    held_out = [entry.name for entry in corpus.sets if entry.held_out]
-    excluded = {entry.name: entry.left_out for entry in catalogue().values() if entry.left_out}
-    log = [json.loads(line) for line in (options.state / "log.jsonl").read_text().splitlines()]
-    info = {
-        "steps": state["step"],
-        "windows": state["step"] * options.windows_per_step,
-        "lengths": [min(LENGTHS), max(LENGTHS)],
-        "channels": [min(CHANNELS), max(CHANNELS)],
-        "licence": "Apache-2.0",
-        "held_out_loss": log[-1]["held out"],
-        "synthetic_share": 0.3,
-        "sets": {name: {"row": row, "licence": licences[name]} for row, name in enumerate(names)},
-        "left_out": excluded,
-        "validation": held_out,
+    source = options.source
+    if (source / CONFIG).is_file():
+        checkpoint = load(source)
+    elif options.corpus:
+        checkpoint = from_state(source, options.corpus, options.rows, options.windows_per_step)
+    else:
+        parser.error(f"{source} is not a checkpoint; of a state, say the --corpus")
+    logs = (options.log,) if options.log else (source / "log.jsonl", source.parent / "log.jsonl")
+    log = next((path for path in logs if path.is_file()), None)
+    given = {
+        "licence": options.licence,
+        "hardware": options.hardware,
+        "processor_hours": options.processor_hours,
+        "notes": options.note or None,
+        "tables": [table for path in options.figures for table in read_tables(path.read_text(), path.name)] or None,
     }
-    folder = BUNDLED / options.name
-    save(Checkpoint(model, info), folder, half=True, force=True)
-    card = CARD.format(
-        name=options.name,
-        backbone=model.config.backbone,
-        parameters=model.parameter_count,
-        megabytes=(folder / "model.safetensors").stat().st_size / 1e6,
-        lengths=f"{min(LENGTHS)} to {max(LENGTHS)}",
-        channels=f"{min(CHANNELS)} to {max(CHANNELS)}",
-        steps=info["steps"],
-        windows=info["windows"],
-        held_out=", ".join(f"{k}: {v:.3f}" for k, v in info["held_out_loss"].items()),
-        count=len(names),
-        share=0.3,
-        sets="\n".join(f"| {name} | {licences[name]} |" for name in names),
-        excluded="\n".join(f"- {k}: {v}" for k, v in info["left_out"].items()),
-        validation=", ".join(held_out),
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    from tsprout.doctor import golden_record
-
-    (folder / "golden.json").write_text(json.dumps(golden_record(options.name)) + "\n", encoding="utf-8")
-    print(f"{folder}: step {state['step']}")
+    if checkpoint.info.get("sets"):
+        given["never_trained_on"] = evaluation_sets(checkpoint.info["sets"])
+    known = {**({} if log is None else from_log(log)), **checkpoint.info}
+    checkpoint.info = known | {key: value for key, value in given.items() if value is not None}
+    folder = options.out / options.name
+    save(checkpoint, folder, half=True, force=True)
+    (folder / "golden.json").write_text(json.dumps(golden_record(str(folder))) + "\n", encoding="utf-8")
+    print(f"{folder}: step {checkpoint.info.get('steps')}, log {log or 'not found'}")
 
 
 if __name__ == "__main__":

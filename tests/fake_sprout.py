@@ -44,6 +44,7 @@ class FakeSprout:
         self.scaler: Scaler | None = None
         self.fit_report: FakeReport | None = None
         self.config = SimpleNamespace(name="fake")
+        self.notes: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(cls, name_or_path: str = "small", *, device: str = "cpu") -> FakeSprout:

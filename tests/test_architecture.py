@@ -25,6 +25,7 @@ FLOORS = {
     ),
     6: (
         "job",
+        "publish",
         "evaluation",
         "corpora",
         "pretraining",
@@ -38,7 +39,7 @@ FLOORS = {
     ),
     5: ("synthesizer", "fitting", "identity"),
     4: ("train",),
-    3: ("checkpoint", "report"),
+    3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "data", "metrics", "baselines"),
     1: ("nn", "diffusion", "series"),
     0: ("errors", "budget", "staging", "__init__"),

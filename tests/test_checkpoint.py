@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, same_weights, snapshot, waves, woken
 
 from tsprout import checkpoint
-from tsprout.checkpoint import CONFIG, SHOTS, WEIGHTS, Checkpoint, bundled_names, find, load, save
+from tsprout.checkpoint import CARD, CONFIG, SHOTS, WEIGHTS, Checkpoint, bundled_names, find, load, save
 from tsprout.data.schema import Schema
 from tsprout.errors import CheckpointError, InputError, MissingExtraError, TsproutError
 from tsprout.nn.adapters import AdapterConfig, adapt
@@ -57,7 +56,7 @@ def test_comes_back_with_the_same_bits(tmp_path: Path, name: str) -> None:
     assert loaded.adapter is None and loaded.fitted is None and loaded.shots is None
     drawn = [m.sample((2, 3, 12), torch.Generator().manual_seed(0)) for m in (model, loaded.model)]
     assert torch.equal(*drawn)
-    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [CONFIG, WEIGHTS]
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [CARD, CONFIG, WEIGHTS]
 
 
 def test_what_only_training_needs_is_not_saved(tmp_path: Path) -> None:
@@ -325,23 +324,7 @@ def test_bundled_ones_are_found_by_name(saved: Path, monkeypatch: pytest.MonkeyP
     assert bundled_names() == []
 
 
-def test_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match="hub"):
         find("owner/model")
-    hub = ModuleType("huggingface_hub")
-    asked: list[tuple] = []
-
-    def snapshot_download(repository: str, allow_patterns: list[str]) -> str:
-        asked.append((repository, allow_patterns))
-        if repository == "owner/none":
-            raise ConnectionError("offline")
-        return str(saved)
-
-    hub.snapshot_download = snapshot_download  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    assert find("owner/model") == saved
-    assert asked[0][0] == "owner/model"
-    assert not any(pattern.endswith((".pt", ".bin", "*")) for pattern in asked[0][1])
-    with pytest.raises(CheckpointError, match="ConnectionError"):
-        find("owner/none")

@@ -361,11 +361,12 @@ def test_models_and_doctor_are_commands(run: Run, monkeypatch: pytest.MonkeyPatc
     code, out, _ = run("models", "--json")
     assert code == 0
     assert json.loads(out)["command"] == "models"
-    card = {"name": "tiny", "parameters": 12345, "bytes": 5000, "lengths": [4, 99], "channels": [1, 7], "info": {}}
+    card = {"name": "tiny", "parameters": 12345, "bytes": 5000, "lengths": [4, 99], "channels": [1, 7], "format": "3.7"}
+    card["info"] = {}
     trained = {**card, "info": {"licence": "CC0", "lengths": [8, 16]}}
     monkeypatch.setattr(doctor, "models", lambda: {"command": "models", "models": [card, trained]})
     _, out, _ = run("models")
-    for words in ("12,345", "5.0 kB", "4 to 99 (trained on 8 to 16)", "1 to 7", "CC0"):
+    for words in ("12,345", "5.0 kB", "4 to 99 (trained on 8 to 16)", "1 to 7", "3.7", "CC0"):
         assert words in out
     monkeypatch.setattr(doctor, "models", lambda: {"command": "models", "models": []})
     assert "no model is bundled" in run("models")[1]

@@ -1,8 +1,9 @@
 """Checkpoints: a folder with ``config.json`` and ``model.safetensors``; nothing in it can run code.
 
-``config.json`` names its format and version, the model's configuration, and what a reader wants to know (sets,
-licences, steps). A fitted model adds ``fitted`` (scaling, schema, report) and ``shots.safetensors``: the user's own few
-series, which the model is shown when it samples. **A fitted model therefore contains its training series.**
+``config.json`` names its format and version (:mod:`tsprout.compat` says which are read), the model's configuration,
+and what a reader wants to know (sets, licences, steps), of which ``README.md``, the model card, is made. A fitted model
+adds ``fitted`` (scaling, schema, report) and ``shots.safetensors``: the user's own few series, which the model is shown
+when it samples. **A fitted model therefore contains its training series.**
 
 A checkpoint is found by the name of one bundled in the package, by the path of a folder, or, with the extra ``hub``, by
 a Hugging Face repository id such as ``name/model``. Files that are truncated, of a newer format, or pickles are
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +27,37 @@ from safetensors.numpy import save as array_bytes
 from safetensors.torch import load_file
 from safetensors.torch import save as tensor_bytes
 
+from tsprout.card import model_card
+from tsprout.compat import VERSION, modern, modern_weights, stamp
 from tsprout.data.schema import Schema
-from tsprout.errors import CheckpointError, MissingExtraError
+from tsprout.errors import CheckpointError
+from tsprout.hub import HubOptions, PushOptions, check_name, fetch, split_name
+from tsprout.hub import push as hub_push
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig, adapt
 from tsprout.series import SeriesSet
 from tsprout.staging import from_os_error, staged_folder
 
-FORMAT = "tsprout-checkpoint"
-FORMAT_VERSION = 1
-CONFIG, WEIGHTS, SHOTS = "config.json", "model.safetensors", "shots.safetensors"
-FILES = (CONFIG, WEIGHTS, SHOTS, "README.md", "golden.json")
+CONFIG, WEIGHTS, SHOTS, CARD = "config.json", "model.safetensors", "shots.safetensors", "README.md"
+FILES = (CONFIG, WEIGHTS, SHOTS, CARD, "golden.json")
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib")
 BUNDLED = Path(__file__).parent / "weights"
 
 
 @dataclass
 class Checkpoint:
-    """What a folder holds: the model, facts about it, and for a fitted one what it was fitted on and how."""
+    """What a folder holds: the model, facts about it, and for a fitted one what it was fitted on and how.
+
+    ``version`` of the format it was read from; ``notes``: what of it this tsprout could not use and did not need.
+    """
 
     model: Denoiser
     info: dict[str, Any] = field(default_factory=dict)
     adapter: AdapterConfig | None = None
     fitted: dict[str, Any] | None = None
     shots: SeriesSet | None = None
+    version: tuple[int, int] = VERSION
+    notes: tuple[str, ...] = ()
 
 
 def bundled_names() -> list[str]:
@@ -56,24 +65,29 @@ def bundled_names() -> list[str]:
     return sorted(p.name for p in BUNDLED.iterdir() if (p / CONFIG).is_file()) if BUNDLED.is_dir() else []
 
 
-def find(name: str | Path) -> Path:
-    """The folder of a bundled name, a local folder, or a hub id (which downloads).
+def find(name: str | Path, options: HubOptions | None = None) -> Path:
+    """The folder of a bundled name, a local folder, or a hub id (which downloads), in this order.
+
+    Args:
+        name: a hub id may name its revision, ``owner/name@revision``.
+        options: of the hub: revision, cache, token.
 
     Raises:
-        CheckpointError: if there is none, or the path is a single file.
+        CheckpointError: if there is none, the path is a single file, or a revision is asked of what is not on the hub.
         MissingExtraError: if it looks like a hub id and the extra ``hub`` is not installed.
     """
-    text = str(name)
-    if text in bundled_names():
-        return BUNDLED / text
-    path = Path(name)
+    text, options = str(name), options or HubOptions()
+    local = BUNDLED / text if text in bundled_names() else Path(name)
     try:
-        if path.is_dir():
-            return path
-        exists = path.exists()
+        here, exists = local.is_dir(), local.exists()
     except OSError as error:
         raise CheckpointError("there is no such checkpoint", where=text, fix=str(from_os_error(error).fix)) from error
-    if path.suffix.lower() in PICKLES:
+    if here:
+        if options.revision is not None:
+            fix = "Leave the revision out, or give the full name of a model on the hub."
+            raise CheckpointError("only models on the hub have revisions; this is a folder", where=text, fix=fix)
+        return local
+    if local.suffix.lower() in PICKLES:
         raise CheckpointError(
             "this is a pickle, or may be one, and loading a pickle runs whatever code is in it",
             where=text,
@@ -83,9 +97,12 @@ def find(name: str | Path) -> Path:
         raise CheckpointError(
             "this is a file; a checkpoint is a folder", where=text, fix="Name the folder that holds config.json."
         )
-    parts = text.split("/")
-    if len(parts) == 2 and all(parts) and not text.startswith((".", "~")):
-        return _download(text)
+    if (found := split_name(text)) is not None:
+        repository, revision = found
+        if revision is not None and options.revision not in (None, revision):
+            fix = "Name it once."
+            raise CheckpointError(f"two revisions are asked for, {options.revision} too", where=text, fix=fix)
+        return fetch(repository, FILES, replace(options, revision=options.revision or revision))
     raise CheckpointError(
         "there is no such checkpoint",
         where=text,
@@ -93,43 +110,17 @@ def find(name: str | Path) -> Path:
     )
 
 
-def _download(repository: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MissingExtraError(
-            "no such folder, and reading from the Hugging Face hub needs the extra 'hub'",
-            where=repository,
-            fix='pip install "tsprout[hub]", or give the path of an existing folder.',
-        ) from error
-    try:
-        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
-    except Exception as error:  # the hub client raises a dozen unrelated types
-        raise CheckpointError(
-            f"neither a local folder nor to be had from the hub ({type(error).__name__})",
-            where=repository,
-            fix="Check the spelling and the connection, or give the path of an existing folder.",
-        ) from error
-
-
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
-        if any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
+        if folder.is_dir() and any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
             fix = "It holds a pickle, which tsprout never loads, since loading one runs whatever code is in it."
         else:
             fix = f"A tsprout checkpoint is a folder with {CONFIG} and {WEIGHTS}."
         raise CheckpointError(f"there is no {CONFIG}: this is not a checkpoint", where=str(folder), fix=fix)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict) or config.get("format") != FORMAT:
-            raise CheckpointError(
-                "this is not a tsprout checkpoint",
-                where=str(path),
-                fix=f"Its {CONFIG} would say so; name a folder that tsprout wrote.",
-            )
-        version = config["format_version"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, RecursionError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CheckpointError(
             f"the configuration cannot be read ({type(error).__name__}): it is damaged or truncated",
             where=str(path),
@@ -137,34 +128,27 @@ def _config(folder: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise from_os_error(error, path) from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"the checkpoint is of format version {version}, this tsprout reads version {FORMAT_VERSION}",
-            where=str(path),
-            fix="Upgrade tsprout (pip install --upgrade tsprout)."
-            if isinstance(version, int) and version > FORMAT_VERSION
-            else "Make the checkpoint again.",
-        )
-    return config
+    return config if isinstance(config, dict) else {}
 
 
-def load(name: str | Path, *, device: str = "cpu") -> Checkpoint:
+def load(name: str | Path, *, device: str = "cpu", options: HubOptions | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
         name: see :func:`find`.
         device: where the weights go.
+        options: of the hub: revision, cache, token.
 
     Raises:
         CheckpointError: missing, truncated, damaged, of another format version, a pickle, or not fitting its
             configuration.
     """
-    folder = find(name)
-    config = _config(folder)
+    folder = find(name, options)
+    config, version, notes = modern(_config(folder), str(folder / CONFIG))
     try:
         model_config = ModelConfig.from_dict(config["model"])
         adapter = AdapterConfig(**config["adapter"]) if config.get("adapter") else None
-        weights = load_file(folder / WEIGHTS)
+        weights = modern_weights(load_file(folder / WEIGHTS), version)
         model = Denoiser(model_config)
         if adapter is not None:
             adapt(model, adapter)
@@ -189,7 +173,7 @@ def load(name: str | Path, *, device: str = "cpu") -> Checkpoint:
         ) from error
     fitted = config.get("fitted")
     shots = _load_shots(folder, fitted) if fitted else None
-    return Checkpoint(model.eval().to(device), config.get("info", {}), adapter, fitted, shots)
+    return Checkpoint(model.eval().to(device), config.get("info", {}), adapter, fitted, shots, version, tuple(notes))
 
 
 def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, force: bool = False) -> None:
@@ -207,9 +191,7 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
     settled, state = checkpoint.model.settled()
     weights = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     config: dict[str, Any] = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "tsprout_version": __version__,
+        **stamp(__version__),
         "model": settled.to_dict(),
         "info": checkpoint.info,
     }
@@ -217,15 +199,69 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
         config["adapter"] = checkpoint.adapter.to_dict()
     if checkpoint.fitted is not None and checkpoint.shots is not None:
         config["fitted"] = checkpoint.fitted | {"shots": _shots_facts(checkpoint.shots)}
+    title = Path(folder).resolve().name
     with staged_folder(folder, FILES, force=force) as stage:
         try:
             # Through Python's own files: the library's would be readable by their owner only.
-            (stage / WEIGHTS).write_bytes(tensor_bytes(weights))
+            size = (stage / WEIGHTS).write_bytes(tensor_bytes(weights))
             if checkpoint.shots is not None:
                 (stage / SHOTS).write_bytes(array_bytes(_shots_arrays(checkpoint.shots)))
             (stage / CONFIG).write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            card = model_card(config, name=title, parameters=checkpoint.model.parameter_count, weights_bytes=size)
+            (stage / CARD).write_text(card, encoding="utf-8")
         except OSError as error:
             raise from_os_error(error, folder) from error
+
+
+def check_push(checkpoint: Checkpoint, name: str, options: PushOptions) -> None:
+    """Refuse, before any work is done, a push that must not or cannot be.
+
+    Raises:
+        CheckpointError: the checkpoint holds somebody's series and ``include_shots`` is not set, or the name cannot be.
+    """
+    check_name(name)
+    if checkpoint.shots is not None and not options.include_shots:
+        raise CheckpointError(
+            f"this model was fitted to your series and contains them: {_published(checkpoint.shots)}. "
+            "Pushing it would publish them",
+            where=name,
+            fix="Push the model before it is fitted, or say include_shots=True (--include-shots).",
+        )
+
+
+def push(checkpoint: Checkpoint, name: str, options: PushOptions, folder: str | Path | None = None) -> str:
+    """Put a checkpoint on the hub; returns the address of the commit.
+
+    Args:
+        checkpoint: what to push; one with shots goes to a private repository unless ``options`` say otherwise.
+        name: ``owner/name``, or ``name`` for the owner of the token.
+        options: who may see it, branch, message, token, whether shots may be published.
+        folder: where ``checkpoint`` was saved; by default it is saved for the push alone.
+
+    Raises:
+        CheckpointError: see :func:`check_push` and :func:`tsprout.hub.push`.
+    """
+    check_push(checkpoint, name, options)
+    if checkpoint.shots is not None and options.private is None:
+        options = replace(options, private=True)
+    with tempfile.TemporaryDirectory() as above:
+        if folder is None:
+            folder = Path(above) / name.rsplit("/")[-1]
+            save(checkpoint, folder)
+        return hub_push(Path(folder), name, FILES, options)
+
+
+def _published(shots: SeriesSet) -> str:
+    """What of a set would be published, in words: values, names, and whatever else is stored beside them."""
+    shown = ", ".join(shots.channels[:4]) + (", ..." if shots.n_channels > 4 else "")
+    beside = ["ids"]
+    beside += ["time stamps"] if shots.times is not None else []
+    beside += ["labels"] if shots.labels is not None else []
+    beside += [f"columns {', '.join(shots.static)}"] if shots.static else []
+    return (
+        f"the values of all {len(shots)} series, {shots.n_channels} channels ({shown}), up to {shots.length} steps, "
+        f"with their {', '.join(beside)}"
+    )
 
 
 def _short(error: Exception) -> str:

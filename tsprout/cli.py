@@ -218,6 +218,30 @@ def evaluate(
 
 @app.command()
 @verb
+def push(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder or bundled name.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to, on the hub.", show_default=False)],
+    private: Annotated[bool | None, typer.Option("--private/--public", help="Who may see what is made.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch; made if there is none.")] = None,
+    message: Annotated[str | None, typer.Option("-m", "--message", help="Of the commit.")] = None,
+    include_shots: Annotated[
+        bool, typer.Option("--include-shots", help="Publish the series that a fitted model contains.")
+    ] = False,
+    *,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Publish a model on the Hugging Face hub (needs the extra 'hub')."""
+    from tsprout import publish, render
+    from tsprout.hub import PushOptions
+
+    options = PushOptions(private, message, revision, include_shots=include_shots)
+    account = publish.push(model, name, options)
+    render.push(console, account)
+    return account
+
+
+@app.command()
+@verb
 def doctor(*, console: Console) -> Mapping[str, Any]:
     """Check this installation: versions, threads, memory, devices, extras, and the bundled model."""
     from tsprout import doctor as checks

@@ -43,7 +43,7 @@ def check(name: str, ok: bool, found: str, fix: str | None = None) -> dict[str, 
 
 def doctor() -> dict[str, Any]:
     """Run every check. ``ok`` is true when all that the main job needs is well; extras may be absent."""
-    checks = [check_python(), *check_torch(), check_memory(), check_cache(), *check_checkpoints()]
+    checks = [check_python(), *check_torch(), check_memory(), check_cache(), check_format(), *check_checkpoints()]
     extras = {extra: find_spec(module) is not None for extra, module in EXTRAS.items()}
     return {"command": "doctor", "ok": all(item["ok"] for item in checks), "checks": checks, "extras": extras}
 
@@ -102,6 +102,13 @@ def check_cache() -> dict[str, Any]:
     folder = Path(home).expanduser()
     state = "exists" if folder.is_dir() else "not made yet"
     return check("cache folder", True, f"{folder} ({state}; only for models from the hub)")
+
+
+def check_format() -> dict[str, Any]:
+    """Which formats of checkpoints are read and written here."""
+    from tsprout.compat import VERSION, readable, text
+
+    return check("checkpoint format", True, f"reads {readable()}, writes {text(VERSION)}")
 
 
 def check_checkpoints() -> list[dict[str, Any]]:
@@ -197,6 +204,7 @@ def models() -> dict[str, Any]:
 def model_card(name: str) -> dict[str, Any]:
     """One bundled checkpoint in plain values."""
     from tsprout import checkpoint
+    from tsprout.compat import text
     from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
 
     loaded = checkpoint.load(name)
@@ -207,5 +215,6 @@ def model_card(name: str) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in (checkpoint.BUNDLED / name).iterdir()),
         "lengths": [MIN_LENGTH, MAX_LENGTH],
         "channels": [1, MAX_CHANNELS],
+        "format": text(loaded.version),
         "info": loaded.info,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,8 @@ class FitReport:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FitReport:
-        """Build from :meth:`to_dict`'s output."""
+        """Build from :meth:`to_dict`'s output; what a newer version reports beside it is left out."""
+        values = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         curve = {int(k): v for k, v in values.get("curve", {}).items()}
         return cls(**(values | {"curve": curve, "notes": tuple(values.get("notes", ()))}))
 

@@ -133,7 +133,10 @@ def load_model(name: str) -> Sprout:
 def fit_report(sprout: Sprout) -> dict[str, Any]:
     """Which mode was kept and why, as plain values."""
     report = sprout.fit_report
-    return {} if report is None else dict(report.to_dict())
+    if report is None:
+        return {}
+    values = dict(report.to_dict())
+    return values | {"notes": [*values["notes"], *sprout.notes]}
 
 
 def fit(

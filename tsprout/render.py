@@ -91,6 +91,13 @@ def fit(console: Console, account: Mapping[str, Any]) -> None:
     console.say(f"model: {account['files']['model']}")
 
 
+def push(console: Console, account: Mapping[str, Any]) -> None:
+    """The account of ``tsprout push``."""
+    if account["shots"]:
+        console.warn("the series it was fitted to were pushed with it")
+    console.say(f"{', '.join(account['files'])} in {account['seconds']['push']:.1f} s: {account['commit']}")
+
+
 def sample(console: Console, account: Mapping[str, Any]) -> None:
     """The account of ``tsprout sample``."""
     count, seconds = account["sampling"]["n"], account["seconds"]["sample"]
@@ -188,12 +195,13 @@ def models(console: Console, account: Mapping[str, Any]) -> None:
             readable_bytes(card["bytes"]),
             _span(card, "lengths"),
             _span(card, "channels"),
+            str(card["format"]),
             str(card["info"].get("licence", "-")),
         ]
         for card in account["models"]
     ]
     if rows:
-        console.table(["model", "parameters", "size", "lengths", "channels", "licence"], rows)
+        console.table(["model", "parameters", "size", "lengths", "channels", "format", "licence"], rows)
     else:
         console.say("no model is bundled with this installation")
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tsprout.data.scaling import Scaler
 from tsprout.diffusion.samplers import solver_by_name
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import FitReport, fit_model
+from tsprout.hub import HubOptions, PushOptions
 from tsprout.identity import label_groups, new_ids, new_times, templates
 from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
@@ -46,6 +47,7 @@ class Sprout:
         scaler: the scaling fitted on them, or ``None``.
         fit_report: how it was fitted, or ``None``.
         info: what is known of the pre-trained model: sets, licences, compute.
+        notes: what of its checkpoint this tsprout could not use and did not need.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class Sprout:
         adapter: AdapterConfig | None = None,
         row: int | None = None,
         calibration: Calibration | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.model, self.info = model.eval(), info or {}
         self.shots, self.scaler, self.fit_report = shots, scaler, fit_report
         self._adapter, self._row, self._calibration = adapter, row, calibration
+        self.notes = tuple(notes)
 
     def __repr__(self) -> str:
         state = "not fitted" if self.shots is None else f"fitted on {self.shots!r}"
@@ -79,16 +83,34 @@ class Sprout:
         return self.fit_report is not None and self.fit_report.mode != "prompt"
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "small", *, device: str = "cpu") -> Sprout:
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path = "small",
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        device: str = "cpu",
+    ) -> Sprout:
         """Load a checkpoint: a bundled name, a folder, or a Hugging Face id (``owner/model``, needs the extra ``hub``).
 
+        Args:
+            name_or_path: see above; ``owner/model@revision`` names a revision, too.
+            revision: branch, tag or commit of a model on the hub.
+            cache_dir: where models from the hub are kept; by default where that library keeps them.
+            local_files_only: never ask the network, take what is in the cache.
+            token: for private models on the hub; by default the one that is stored.
+            device: where the weights go.
+
         Raises:
-            CheckpointError: if there is none, or it is truncated, of another format version, or a pickle.
+            CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
         """
-        loaded = checkpoints.load(name_or_path, device=device)
+        options = HubOptions(revision, cache_dir, local_files_only, token)
+        loaded = checkpoints.load(name_or_path, device=device, options=options)
         fitted = loaded.fitted
         if fitted is None:
-            return cls(loaded.model, info=loaded.info)
+            return cls(loaded.model, info=loaded.info, notes=loaded.notes)
         try:
             return cls(
                 loaded.model,
@@ -99,6 +121,7 @@ class Sprout:
                 adapter=loaded.adapter,
                 row=fitted["row"],
                 calibration=Calibration.from_dict(fitted["calibration"]) if fitted["calibration"] else None,
+                notes=loaded.notes,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
@@ -107,12 +130,77 @@ class Sprout:
                 fix="Fit again.",
             ) from error
 
-    def save_pretrained(self, folder: str | Path, *, force: bool = False) -> None:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        force: bool = False,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **push: Any,
+    ) -> None:
         """Write a checkpoint folder that gives the same bits when loaded. **A fitted one contains its shots.**
+
+        Args:
+            folder: to make.
+            force: replace an older checkpoint there.
+            push_to_hub: push it, too, once it is written.
+            repo_id: ``owner/name`` to push to; by default the folder's name, in the account of the token.
+            **push: see :meth:`push_to_hub`.
 
         Raises:
             InputError: if the folder exists and ``force`` is not set.
+            CheckpointError: see :meth:`push_to_hub`.
         """
+        options = PushOptions(**push)
+        checkpoint, name = self._checkpoint(), repo_id or Path(folder).resolve().name
+        if push_to_hub:
+            checkpoints.check_push(checkpoint, name, options)
+        elif repo_id is not None or push:
+            fix = "Add push_to_hub=True, or leave them out."
+            raise InputError("options of a push were given and no push was asked for", where="repo_id", fix=fix)
+        checkpoints.save(checkpoint, folder, force=force)
+        if push_to_hub:
+            try:
+                checkpoints.push(checkpoint, name, options, folder)
+            except CheckpointError as error:
+                error.fix = f"{error.fix or ''} The folder {folder} is written.".strip()
+                raise
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        include_shots: bool = False,
+    ) -> str:
+        """Publish the model on the Hugging Face hub, in one commit (needs the extra ``hub``).
+
+        **A fitted model contains your series**, and is refused unless you say ``include_shots=True``; it then goes to a
+        private repository unless you say ``private=False``.
+
+        Args:
+            repo_id: ``owner/name``; made if there is none.
+            private: whether only you may see a repository that is made here.
+            commit_message: of the commit.
+            revision: branch to commit to, made if there is none.
+            token: that may write there; by default the one that is stored.
+            include_shots: publish the series that the model was fitted to.
+
+        Returns:
+            the address of the commit.
+
+        Raises:
+            CheckpointError: the model is fitted and ``include_shots`` is not set, the name cannot be, the hub refuses,
+                or there is no network.
+        """
+        options = PushOptions(private, commit_message, revision, token, include_shots)
+        return checkpoints.push(self._checkpoint(), repo_id, options)
+
+    def _checkpoint(self) -> Checkpoint:
         fitted = None
         if self.scaler is not None and self.fit_report is not None:
             fitted = {
@@ -121,7 +209,7 @@ class Sprout:
                 "row": self._row,
                 "calibration": None if self._calibration is None else self._calibration.to_dict(),
             }
-        checkpoints.save(Checkpoint(self.model, self.info, self._adapter, fitted, self.shots), folder, force=force)
+        return Checkpoint(self.model, self.info, self._adapter, fitted, self.shots)
 
     def fit(
         self,
@@ -176,6 +264,7 @@ class Sprout:
             adapter=fitted.adapter,
             row=fitted.row,
             calibration=fitted.calibration,
+            notes=self.notes,
         )
 
     def sample(
