@@ -158,10 +158,9 @@ def test_weighting_acts_in_training_only_so_that_held_out_losses_compare() -> No
         model = Denoiser(replace(TRANSFORMER, weighting=kind)).eval()
         model.backbone.load_state_dict(woken(TRANSFORMER).backbone.state_dict())
         assert torch.equal(model.losses(clean, None, sigma, noise).detach(), plain)
-        model.train()
-        if model.uncertainty is not None:
-            torch.nn.init.constant_(model.uncertainty.weight, 0.3)
-        assert not torch.equal(model.losses(clean, None, sigma, noise).detach(), plain)
+        trained = model.train().losses(clean, None, sigma, noise)
+        # The learned weighting has the same value and a gradient of its own.
+        assert torch.allclose(trained.detach(), plain) == (kind == "learned")
 
 
 def test_learned_weighting_normalises_the_loss_and_gets_a_gradient() -> None:
@@ -170,10 +169,21 @@ def test_learned_weighting_normalises_the_loss_and_gets_a_gradient() -> None:
     clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
     sigma, observed = torch.tensor([0.1, 1.5, 5.0]), torch.ones(3, 2, 16, dtype=torch.bool)
     observed[2] = False
+    torch.nn.init.constant_(model.uncertainty.weight, 0.2)
     losses = model.losses(clean, observed, sigma, noise)
-    level = model.uncertainty(sigma)
     plain = model.eval().losses(clean, observed, sigma, noise)
-    torch.testing.assert_close(losses[:2], (plain * (-level).exp() + level)[:2])
+    torch.testing.assert_close(losses, plain)
+    level, weights = model.uncertainty(sigma).detach(), [p for p in model.backbone.parameters() if p.requires_grad]
+    for one in (0, 1):
+        ours, theirs = (
+            torch.autograd.grad(x[one], weights, retain_graph=True, allow_unused=True) for x in (losses, plain)
+        )
+        for a, b in zip(ours, theirs, strict=True):
+            if a is not None:
+                torch.testing.assert_close(a, b * (-level[one]).exp(), rtol=1e-3, atol=1e-5)
+    slope = torch.autograd.grad(losses[0], model.uncertainty.weight, retain_graph=True)[0]
+    # Of L exp(-u) + u by the weight of the constant feature.
+    assert float(slope[-1]) == pytest.approx(1 - float(plain[0].detach() * (-level[0]).exp()), rel=1e-3)
     # A series that shows nothing teaches nothing.
     assert float(losses[2].detach()) == 0
     losses.sum().backward()

@@ -271,8 +271,9 @@ class Denoiser(nn.Module):
     ) -> Tensor:
         """Weighted squared error of each series, mean over its observed cells: ``(batch,)``.
 
-        In training mode weighted as configured, in evaluation mode always as in EDM, so that models compare. An
-        unobserved cell counts as 0 under its noise, whatever ``clean`` holds there, and not at all in the loss.
+        In training mode weighted as configured, in evaluation mode always as in EDM, so that models compare; with the
+        learned weighting the gradient alone is weighted, and the value is EDM's. An unobserved cell counts as 0 under
+        its noise, whatever ``clean`` holds there, and not at all in the loss.
         """
         if observed is not None:
             clean = torch.where(observed, clean, 0)
@@ -291,7 +292,9 @@ class Denoiser(nn.Module):
         level = self.uncertainty(sigma)
         if observed is not None:
             level = torch.where(observed.any(dim=2).any(dim=1), level, 0.0)
-        return mean * (-level).exp() + level
+        normalised = mean * (-level).exp() + level
+        # It may be negative, and says little by itself: the gradient is its own, the value that of the plain loss.
+        return normalised + (mean - normalised).detach()
 
     def training_sigma(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Noise levels for ``count`` series, from the configured distribution."""

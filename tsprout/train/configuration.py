@@ -3,7 +3,7 @@
 ::
 
     name: small
-    model:     {width: 128, depth: 5, rows: 160}                     ModelConfig
+    model:     {width: 128, depth: 5, rows: 160}                     ModelConfig; preset: paper starts from a named one
     stream:    {kind: episodes, cells: 8192}                         StreamConfig, or WindowConfig with kind: windows
     training:  {steps: 100000, learning_rate: 2e-3, pieces: 1}       LoopConfig, and the rest of PretrainConfig
     engine:    {precision: bf16}                                     EngineConfig
@@ -26,7 +26,7 @@ import torch
 
 from tsprout.data.corpus.episodes import StreamConfig
 from tsprout.errors import InputError, MissingExtraError
-from tsprout.model import Denoiser, ModelConfig
+from tsprout.model import CONFIGS, Denoiser, ModelConfig
 from tsprout.train.engine import EngineConfig
 from tsprout.train.loop import LoopConfig
 from tsprout.train.pretrain import PretrainConfig
@@ -100,7 +100,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
     _known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
     training.setdefault("steps", 100_000)
     config = PretrainConfig(
-        model=_fill(ModelConfig, sections["model"], f"{where}: model"),
+        model=_model(dict(sections["model"]), f"{where}: model"),
         loop=_fill(LoopConfig, training, f"{where}: training"),
         stream=_stream(dict(sections["stream"]), f"{where}: stream"),
         engine=_fill(EngineConfig, sections["engine"], f"{where}: engine"),
@@ -147,6 +147,17 @@ def to_yaml(config: PretrainConfig) -> str:
     }
     text: str = _yaml().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
     return text
+
+
+def _model(values: dict[str, Any], where: str) -> ModelConfig:
+    preset = values.pop("preset", None)
+    if preset is None:
+        return _fill(ModelConfig, values, where)  # type: ignore[no-any-return]
+    if preset not in CONFIGS:
+        fix = f"Choose one of: {', '.join(CONFIGS)}."
+        raise InputError(f"there is no model called {preset!r}", where=f"{where}: preset", fix=fix)
+    _known(values, [f.name for f in dataclasses.fields(ModelConfig)], where, "setting")
+    return dataclasses.replace(CONFIGS[preset], **_typed(ModelConfig, values, where))
 
 
 def _stream(values: dict[str, Any], where: str) -> Any:

@@ -17,7 +17,10 @@ from tsprout.errors import InputError
 from tsprout.model import Denoiser
 
 _TOKEN = "backbone.conditioner.token."
-_FREE = ("rows", "dropout", "sigma_data", "sigma_min", "sigma_max", "rho", "noise_mean", "noise_std", "solver", "steps")
+_FREE = (
+    *("rows", "dropout", "sigma_data", "sigma_min", "sigma_max", "rho", "solver", "steps"),
+    *("noise", "noise_mean", "noise_std", "noise_low", "noise_high", "weighting"),
+)
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,15 @@ is shared out over ranks by their numbers.
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 
 from tsprout.data.corpus.draw import Drawn, SetReader
+from tsprout.data.corpus.numbered import NumberedStream, chosen_sets
 from tsprout.data.corpus.store import Corpus
 from tsprout.data.processes import draw_synthetic
 from tsprout.errors import InputError
@@ -112,7 +110,7 @@ def scale_by_shots(series: np.ndarray, shots: int) -> np.ndarray:
 
 
 @dataclass
-class EpisodeStream:
+class EpisodeStream(NumberedStream[Batch]):
     """Endless batches from a corpus and synthetic domains; an iterator with a position.
 
     Args:
@@ -141,77 +139,22 @@ class EpisodeStream:
 
     def __post_init__(self) -> None:
         self.position = 0
-        self.readers = [] if self.corpus is None else [SetReader(self.corpus, n) for n in self._names(self.corpus)]
+        names = [] if self.corpus is None else chosen_sets(self.corpus, self.only, self.exclude)
+        self.readers = [] if self.corpus is None else [SetReader(self.corpus, n) for n in names]
         if not self.readers and self.config.synthetic_share < 1:
             raise InputError("no real sets to draw from", fix="Give a corpus, or synthetic_share = 1.")
         self._odds: dict[tuple[int, int], np.ndarray | None] = {}
-        self._drawn: Iterator[Batch] | None = None
-
-    def _names(self, corpus: Corpus) -> list[str]:
-        for name in (*(self.only or ()), *self.exclude):
-            corpus.pieces(name)
-        if self.only is not None:
-            return sorted(set(self.only) - set(self.exclude))
-        return sorted(e.name for e in corpus.sets if not e.held_out and e.name not in self.exclude)
+        self._drawn = None
 
     @property
     def sets(self) -> list[str]:
         """Names of the real sets; the place of a name is its token row."""
         return [reader.entry.name for reader in self.readers]
 
-    def state_dict(self) -> dict[str, Any]:
-        """JSON-able position of the stream: how many batches all ranks together have had."""
-        return {"position": self.position * self.world, "stream": self.identity()}
-
     def identity(self) -> str:
         """Of all that the batches follow from: corpus, configuration, seed and sets."""
         parts = (None if self.corpus is None else self.corpus.digest, asdict(self.config), self.seed, self.sets)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state_dict`, also with another number of ranks that the position is a multiple of.
-
-        Raises:
-            InputError: the position is one of another corpus, configuration or seed.
-        """
-        if state.get("stream") != self.identity():
-            raise InputError(
-                "the run was trained on another corpus, or with other settings of the stream",
-                fix="Continue with the same corpus and settings, or start anew from its weights.",
-            )
-        self.position, self._drawn = int(state["position"]) // self.world, None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_drawn": None}
-
-    def __iter__(self) -> EpisodeStream:
-        return self
-
-    def __next__(self) -> Batch:
-        if self._drawn is None:
-            self._drawn = self._source()
-        found = next(self._drawn)
-        self.position += 1
-        return found
-
-    def _source(self) -> Iterator[Batch]:
-        numbers = itertools.count(self.position * self.world + self.rank, self.world)
-        if self.workers == 0:
-            return map(self.batch, numbers)
-        import torch
-        from torch.utils.data import DataLoader
-
-        # Of a copy: the stream is not held by its own workers, and they end when it does.
-        loader: DataLoader[Batch] = DataLoader(
-            _Numbered(copy.copy(self)),  # type: ignore[arg-type]
-            sampler=numbers,  # type: ignore[arg-type]
-            batch_size=None,
-            collate_fn=_as_it_is,  # type: ignore[arg-type]
-            num_workers=self.workers,
-            prefetch_factor=4,
-            generator=torch.Generator(),  # not the global one, from which it would take a number
-        )
-        return iter(loader)
 
     def batch(self, number: int) -> Batch:
         """Batch ``number``: the same one whenever and wherever it is asked for."""
@@ -325,17 +268,3 @@ def check_temperature(temperature: float) -> None:
 def _normed(shares: Sequence[float]) -> np.ndarray:
     found = np.asarray(shares, np.float64)
     return found / found.sum()
-
-
-class _Numbered:
-    """A stream's batches by number, as a map for torch's workers."""
-
-    def __init__(self, stream: EpisodeStream) -> None:
-        self.stream = stream
-
-    def __getitem__(self, number: int) -> Batch:
-        return self.stream.batch(number)
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch

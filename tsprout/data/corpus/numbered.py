@@ -1,0 +1,114 @@
+"""Endless streams whose item number ``i`` is a function of ``i`` and of nothing else.
+
+So a stream has a position and no other state: it resumes exactly, gives the same items with any number of worker
+processes, and is shared out over ranks by the numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, Self, TypeVar
+
+from tsprout.data.corpus.store import Corpus
+from tsprout.errors import InputError
+
+Item = TypeVar("Item")
+
+
+class NumberedStream(Generic[Item]):
+    """An iterator over :meth:`batch` of ``rank``, ``rank + world``, ...; ``workers`` processes draw ahead, or none.
+
+    A stream has :meth:`batch` and :meth:`identity`, and sets ``position`` to 0 and ``_drawn`` to ``None``.
+    """
+
+    workers: int
+    rank: int
+    world: int
+    position: int
+    _drawn: Iterator[Item] | None
+
+    def batch(self, number: int) -> Item:
+        """Item ``number``: the same one whenever and wherever it is asked for."""
+        raise NotImplementedError
+
+    def identity(self) -> str:
+        """Of all that the items follow from."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-able position of the stream: how many batches all ranks together have had."""
+        return {"position": self.position * self.world, "stream": self.identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`, also with another number of ranks that the position is a multiple of.
+
+        Raises:
+            InputError: the position is one of another corpus, configuration or seed.
+        """
+        if state.get("stream") != self.identity():
+            raise InputError(
+                "the run was trained on another corpus, or with other settings of the stream",
+                fix="Continue with the same corpus and settings, or start anew from its weights.",
+            )
+        self.position, self._drawn = int(state["position"]) // self.world, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_drawn": None}
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        if self._drawn is None:
+            self._drawn = self._source()
+        found = next(self._drawn)
+        self.position += 1
+        return found
+
+    def _source(self) -> Iterator[Item]:
+        numbers = itertools.count(self.position * self.world + self.rank, self.world)
+        if self.workers == 0:
+            return map(self.batch, numbers)
+        import torch
+        from torch.utils.data import DataLoader
+
+        # Of a copy: the stream is not held by its own workers, and they end when it does.
+        loader: DataLoader[Item] = DataLoader(
+            _Numbered(copy.copy(self)),  # type: ignore[arg-type]
+            sampler=numbers,  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=self.workers,
+            prefetch_factor=4,
+            generator=torch.Generator(),  # not the global one, from which it would take a number
+        )
+        return iter(loader)
+
+
+def chosen_sets(corpus: Corpus, only: Sequence[str] | None, exclude: Sequence[str]) -> list[str]:
+    """Names, sorted: those in ``only``, or all that are not held out for validation; without those in ``exclude``.
+
+    Raises:
+        InputError: the corpus has no such set.
+    """
+    for name in (*(only or ()), *exclude):
+        corpus.pieces(name)
+    if only is not None:
+        return sorted(set(only) - set(exclude))
+    return sorted(e.name for e in corpus.sets if not e.held_out and e.name not in exclude)
+
+
+class _Numbered(Generic[Item]):
+    """A stream's items by number, as a map for torch's workers."""
+
+    def __init__(self, stream: NumberedStream[Item]) -> None:
+        self.stream = stream
+
+    def __getitem__(self, number: int) -> Item:
+        return self.stream.batch(number)
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
