@@ -38,7 +38,7 @@ def test_all_is_well(weights: Path) -> None:
     names = [item["check"] for item in found["checks"]]
     assert names == ["python", "torch", "threads", "devices", "memory", "cache folder", "model small"]
     assert found["checks"][-1]["found"] == "loads and gives the golden bits"
-    assert set(found["extras"]) == {"ts", "hub", "polars", "rda", "xlsx", "mujoco"}
+    assert set(found["extras"]) == {"ts", "hub", "polars", "rda", "train", "tensorboard", "xlsx", "mujoco"}
     assert all(item["fix"] is None for item in found["checks"])
 
 
