@@ -4,9 +4,9 @@
 
 One tiny run of ``tsprout pretrain`` (a corpus of random walks, state saved after every step) is left alone; then, in a
 fresh folder each, the same command is killed at a moment drawn uniformly over the time from its first state to its end
-and started again. Compared are all bits of the state, of the checkpoint, and of the log but for its times. Processes are
-forked from one that has imported everything, so that the kills fall into training and not into starting up; moments
-while states are written are among them, for that is most of what so small a run does.
+and started again. Compared are all bits of state, checkpoint, and log but for its times. Processes are forked from one
+that has imported everything, so that kills hit training and not starting up; moments while a state is being written are
+among them, for that is much of what so small a run does.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -297,6 +298,24 @@ def test_what_a_killed_run_left_half_written_is_removed(run: Run, place: Path) -
     (place / "out" / ".checkpoint.tsprout-12345678").mkdir()
     assert run("tiny.yaml", "--corpus", "corpus", "-o", "out", "-q", "--steps", "2")[0] == 0
     assert sorted(os.listdir("out")) == ["checkpoint", "config.yaml", LOG, STATE]
+
+
+def test_few_shot_scores_are_logged(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = ModuleType("tsprout.train.fewshot")
+    fake.plan = lambda: SimpleNamespace(domains=("web", "shape"))
+    fake.prepare = lambda: ["a task"]
+    fake.FewShotValidation = lambda tasks: lambda model: {"few-shot": float(len(tasks)) + model.training}
+    monkeypatch.setitem(sys.modules, "tsprout.train.fewshot", fake)
+    given = ("tiny.yaml", "--corpus", "corpus", "-o", "out", "--set", "training.few_shot_every=4")
+    code, _, err = run(*given, "--set", "training.exclude_domains=[web]")
+    assert code == 2 and "would be trained on: shape" in err and "[web, shape]" in err
+    code, _, err = run(*given, "--set", "training.exclude_domains=[web,shape]")
+    assert code == 0 and "few-shot 1" in err
+    found = [json.loads(line) for line in Path("out", LOG).read_text().splitlines()]
+    assert {line["step"]: line["few_shot"] for line in found if "few_shot" in line} == {
+        4: {"few-shot": 1.0},
+        6: {"few-shot": 1.0},
+    }
 
 
 def test_synthetic_episodes_need_no_corpus(run: Run) -> None:

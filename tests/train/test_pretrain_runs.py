@@ -132,7 +132,11 @@ def test_what_a_line_says(corpus: Corpus, tmp_path: Path) -> None:
     config = replace(CONFIG, loop=replace(CONFIG.loop, steps=2, warmup=4), log_every=1, few_shot_every=2)
     live: list[tuple[int, float, float]] = []
     pretrain(
-        config, corpus, tmp_path, live=lambda *told: live.append(told), few_shot=lambda m: {"cfid": float(m.training)}
+        config,
+        corpus,
+        tmp_path,
+        live=lambda *told: live.append(told),
+        few_shot=lambda m: {"cfid": float(m.training), "nan": float("nan")},
     )
     one, two = (json.loads(line) for line in (tmp_path / LOG).read_text().splitlines())
     assert [told[0] for told in live] == [1, 2]
