@@ -50,7 +50,7 @@ def test_third_party_imports_are_declared() -> None:
     imported_as = {"scikit-learn": "sklearn"}
     names = requirement_names(PROJECT["project"]["dependencies"])
     declared = {imported_as.get(name, name).lower() for name in names}
-    optional = {"aeon", "huggingface_hub", "polars", "rdata"}
+    optional = {"aeon", "huggingface_hub", "lightning_fabric", "polars", "rdata", "yaml"}
     import sys
 
     found = set()

@@ -69,7 +69,6 @@ def pretrain(
     *,
     corpus: str | None = None,
     options: PretrainOptions | None = None,
-    few_shot: Callable[[Corpus, PretrainConfig], FewShot] | None = None,
     watching: Watching | None = None,
 ) -> dict[str, Any]:
     """Pre-train by the configuration ``name`` (shipped, or a YAML file) in the folder ``out``, or go on there.
@@ -79,7 +78,6 @@ def pretrain(
         out: made if it is not there; a run in it is resumed.
         corpus: folder or URL; not needed where all episodes are synthetic.
         options: see :class:`PretrainOptions`.
-        few_shot: makes the scoring of few-shot episodes that ``training.few_shot_every`` asks for.
         watching: told how it goes, on the first process.
 
     Raises:
@@ -107,14 +105,13 @@ def pretrain(
         raise InputError("there is no corpus to train on", where="--corpus", fix="Build one: tsprout corpus build.")
     opened = None if corpus is None else Corpus(corpus)
     start = None if options.start_from is None or (out / STATE).exists() else load(options.start_from)
-    scoring = None
-    if config.few_shot_every and few_shot is not None and opened is not None:
-        scoring = few_shot(opened, config)
+    _check_scoring(config)
     if config.engine.threads:
         torch.set_num_threads(config.engine.threads)
     engine = FabricEngine(config.engine)
     first = engine.rank == 0
     try:
+        scoring = _scoring(config) if first else None
         if first:
             _tidy(out)
             facts = {"parameters": parameter_count(config.model), "processes": engine.world, "seconds": seconds}
@@ -232,6 +229,30 @@ def configurations() -> dict[str, Any]:
             }
         )
     return {"command": "pretrain --list", "configurations": found}
+
+
+def _check_scoring(config: PretrainConfig) -> None:
+    """Refuse few-shot scores on sets that would be trained on."""
+    if not config.few_shot_every:
+        return
+    from tsprout.train.fewshot import plan
+
+    wanted = plan().domains
+    if missing := sorted(set(wanted) - set(config.exclude_domains)):
+        raise InputError(
+            f"few-shot scores are of sets in domains that would be trained on: {', '.join(missing)}",
+            where="training.few_shot_every",
+            fix=f"Set training.exclude_domains to [{', '.join(wanted)}], or few_shot_every to 0.",
+        )
+
+
+def _scoring(config: PretrainConfig) -> FewShot | None:
+    if not config.few_shot_every:
+        return None
+    from tsprout.train.fewshot import FewShotValidation, prepare
+
+    scoring: FewShot = FewShotValidation(prepare())
+    return scoring
 
 
 def _check_out(out: Path) -> None:

@@ -9,6 +9,7 @@ neither. What carries the step is :mod:`tsprout.train.engine`, what makes the st
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -239,7 +240,7 @@ def pretrain(
             held_out = (step, {} if validation is None else validation(run.averaged()))
             more["held out"] = held_out[1]
         if few_shot is not None and engine.rank == 0 and due(step, config.few_shot_every):
-            more["few_shot"] = few_shot(run.averaged())
+            more["few_shot"] = scores(few_shot, run.averaged())
         return more
 
     def on_step(step: int, value: float) -> bool:
@@ -249,9 +250,10 @@ def pretrain(
             raise TrainingError(f"the loss has gone up and stayed there: {value:.3g} at step {step}")
         if live is not None:
             live(step, value, record.speed())
+        speed = record.speed()
         more = measure(step)
         if more or due(step, config.log_every):
-            line = record.line(step, loop.last.rate, more)
+            line = record.line(step, loop.last.rate, speed, more)
             if log is not None:
                 log(line)
         return stop is not None and stop()
@@ -273,7 +275,8 @@ def pretrain(
         ) from error
     finally:
         record.close()
-    stopped = "steps" if loop.step >= config.loop.steps else "asked" if stop is not None and stop() else "time"
+    (asked,) = engine.any(stop is not None and stop())
+    stopped = "steps" if loop.step >= config.loop.steps else "asked" if asked else "time"
     model = run.averaged()
     if validation is not None and held_out[0] != loop.step:
         held_out = (loop.step, validation(model))
@@ -289,6 +292,14 @@ def pretrain(
         resumed,
         stopped,
     )
+
+
+def scores(few_shot: FewShot, model: Denoiser) -> dict[str, float]:
+    """What the hook says, as far as it is finite; nothing where the samples are not, which must not end a training."""
+    try:
+        return {name: value for name, value in few_shot(model).items() if math.isfinite(value)}
+    except TrainingError:
+        return {}
 
 
 def config_to_dict(config: PretrainConfig) -> dict[str, Any]:

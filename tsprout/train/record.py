@@ -71,8 +71,8 @@ class Record:
         """Windows a second since the last line."""
         return (self.windows - self.line_windows) / max(self.seconds - self.line_seconds, 1e-9)
 
-    def line(self, number: int, rate: float, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the line of step ``number``, and begin the next one."""
+    def line(self, number: int, rate: float, speed: float, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the line of step ``number``, with the :meth:`speed` before anything was measured; begin the next."""
         loss, norm, *by_level = self.sums
         totals, counts = by_level[: len(LEVELS)], by_level[len(LEVELS) :]
         steps = max(1, self.steps)
@@ -80,7 +80,7 @@ class Record:
             "step": number,
             "seconds": round(self.seconds, 3),
             "windows": self.windows,
-            "windows_per_second": round(self.speed(), 1),
+            "windows_per_second": round(speed, 1),
             "loss": loss / steps,
             "loss_by_noise": named([t / n if n else None for t, n in zip(totals, counts, strict=True)]),
             "gradient_norm": norm / steps,
