@@ -180,13 +180,13 @@ def _fabric(config: EngineConfig) -> Fabric:
     gpu = config.device == "gpu" or (config.device == "auto" and torch.cuda.is_available())
     if gpu and not torch.cuda.is_available():
         raise InputError("there is no GPU that this torch can use", where="engine.device", fix="Choose cpu.")
+    nodes = config.nodes or _told("GROUP_WORLD_SIZE", "SLURM_NNODES") or 1
     devices = config.devices or _told("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE")
     devices = devices or (torch.cuda.device_count() if gpu else 1)
     if gpu and devices > torch.cuda.device_count():
         raise InputError(
             f"{devices} GPUs are asked for and {torch.cuda.device_count()} are here", fix="Ask for fewer devices."
         )
-    nodes = config.nodes or _told("GROUP_WORLD_SIZE", "SLURM_NNODES") or 1
     try:
         fabric = lightning_fabric.Fabric(
             accelerator="cuda" if gpu else "cpu",
@@ -196,16 +196,11 @@ def _fabric(config: EngineConfig) -> Fabric:
             precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         )
         fabric.launch()
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, LookupError) as error:
         raise InputError(
             f"the processes cannot be started: {' '.join(str(error).split())}",
             fix="Let devices and nodes be what torchrun or SLURM were told, or leave them out.",
         ) from error
-    if fabric.world_size != devices * nodes:
-        raise InputError(
-            f"{fabric.world_size} processes were started, and devices and nodes make {devices * nodes}",
-            fix="Leave devices and nodes out: they are read from the launcher.",
-        )
     return fabric
 
 
