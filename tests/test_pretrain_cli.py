@@ -6,6 +6,7 @@ import builtins
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,9 +71,10 @@ def losses(out: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (out / LOG).read_text().splitlines()]
 
 
-def outside(place: Path, *argv: str, module: tuple[str, ...] = ("tsprout",)) -> subprocess.Popen[str]:
+def outside(place: Path, *argv: str, module: tuple[str, ...] = ("tsprout",), **variables: str) -> subprocess.Popen[str]:
     """The command in a process of its own, as a user starts it; only on the loopback."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    environment |= variables
     return subprocess.Popen(
         [sys.executable, "-m", *module, "pretrain", "tiny.yaml", "--corpus", "corpus", *argv],
         cwd=place,
@@ -173,6 +175,43 @@ def test_torchrun_starts_the_same_command(place: Path) -> None:
     assert json.loads(out)["processes"] == 2
 
 
+@pytest.mark.slow
+def test_slurm_starts_the_same_command(place: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    facts = {
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NNODES": "1",
+        "SLURM_NODEID": "0",
+        "SLURM_JOB_NAME": "train",
+    }
+    facts |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        outside(place, "-o", "out", "--json", **facts, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in ("0", "1")
+    ]
+    first, second = (process.communicate(timeout=180) for process in started)
+    assert [process.returncode for process in started] == [0, 0], first[1] + second[1]
+    assert json.loads(first[0])["processes"] == 2
+    assert second == ("", "")
+
+
+def test_processes_that_cannot_be_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("tiny.yaml", "--corpus", "corpus", "-o", "out")
+    if not torch.cuda.is_available():
+        code, _, err = run(*given, "--set", "engine.device=gpu")
+        assert code == 2 and "no GPU" in err
+    monkeypatch.setenv("RANK", "0")
+    for name, value in (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"), ("GROUP_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setattr("torch.distributed.is_torchelastic_launched", lambda: True)
+    code, _, err = run(*given, "--devices", "2")
+    assert code == 2 and "does not match the world size (1)" in err
+    assert not Path("out").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_sigterm_saves_and_leaves(place: Path) -> None:
     process = outside(place, "-o", "out", "--steps", "100000", "--set", "training.log_every=1")
@@ -181,7 +220,7 @@ def test_sigterm_saves_and_leaves(place: Path) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "the same command goes on there" in err.lower()
     last = json.loads((place / "out" / LOG).read_text().splitlines()[-1])["step"]
     assert f"stopped at step {last};" in err

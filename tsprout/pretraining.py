@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tsprout.train.pretrain import FewShot, PretrainConfig, Pretrained
 
 CHECKPOINT, CONFIG = "checkpoint", "config.yaml"
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def pretrain(
         CheckpointError: the run in ``out`` was made by another configuration.
         MissingExtraError: the extra ``train`` is not installed.
         TrainingError: see :func:`tsprout.train.pretrain.pretrain`.
-        TsproutError: it was interrupted; the state has been saved, and the exit code is 130.
+        TsproutError: it was interrupted or terminated; the state has been saved, and the exit code is 130 or 143.
     """
     import torch
 
@@ -129,14 +128,14 @@ def pretrain(
                 board=options.tensorboard,
                 log=watching.log if first else None,
                 live=watching.live if first else None,
-                stop=asked,
+                stop=lambda: asked.number > 0,
                 on_ready=lambda: _write_config(config, out) if first else None,
             )
         if found.stopped == "asked":
             error = TsproutError(
                 f"stopped at step {found.steps}; the run is kept", where=str(out), fix="The same command goes on there."
             )
-            error.exit_code = INTERRUPTED
+            error.exit_code = 128 + (asked.number or signal.SIGINT)
             raise error
         if first:
             write_checkpoint(found, config, opened, out / CHECKPOINT)
@@ -294,24 +293,32 @@ def _write_config(config: PretrainConfig, out: Path) -> None:
         raise from_os_error(error, out / CONFIG) from error
 
 
+class _Asked:
+    """Which signal has asked to stop; 0: none."""
+
+    number = 0
+
+
 @contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM has asked to stop; the second one stops at once."""
-    asked = threading.Event()
+def _signals() -> Iterator[_Asked]:
+    """Ctrl-C and SIGTERM only ask; the second one stops at once."""
+    asked = _Asked()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield asked
         return
     before: dict[int, Any] = {}
 
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     def ask(number: int, frame: object) -> None:
-        asked.set()
-        for restored, handler in before.items():
-            signal.signal(restored, handler)
+        asked.number = number
+        restore()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, ask)
     try:
-        yield asked.is_set
+        yield asked
     finally:
-        for restored, handler in before.items():
-            signal.signal(restored, handler)
+        restore()

@@ -1,4 +1,4 @@
-r"""Muon (Jordan et al. 2024): momentum whose every matrix is replaced by the nearest orthogonal one before it is applied.
+r"""Muon (Jordan et al. 2024): momentum of which every matrix is made orthogonal before it is applied.
 
 For a weight matrix with Nesterov momentum :math:`M` of its gradient, the step is
 :math:`-\eta \cdot 0.2 \sqrt{\max(a, b)}\, U V^\top` where :math:`M = U S V^\top` is ``(a, b)``; the factor gives it the
