@@ -1,7 +1,7 @@
 """Pre-training: one model, many sets, episodes with token and prompt each dropped out at random.
 
 A piece of a step is what the stream gives for one number: a batch of episodes, or several groups that form one batch
-(one a set, when whole sets of different channels are mixed). It becomes a loss: encode every episode's shots, denoise
+(one a channel count, when whole sets are mixed). It becomes a loss: encode every episode's shots, denoise
 its targets; the mean over all its series. One checkpoint then serves token and prompt, prompt only, token only, and
 neither. What carries the step is :mod:`tsprout.train.engine`, what makes the step is :mod:`tsprout.train.loop`.
 """

@@ -37,17 +37,18 @@ def same(one: list[Batch], other: list[Batch]) -> bool:
     )
 
 
-def test_groups_of_whole_sets(corpus: Corpus) -> None:
+def test_groups_of_one_channel_count(corpus: Corpus) -> None:
     stream = WindowStream(corpus, FEW)
     assert stream.sets == TRAINED
     for groups in islice(stream, 5):
-        assert sum(group.targets.shape[1] for group in groups) == 32
-        rows = [int(group.rows[0]) for group in groups]
-        assert rows == sorted(set(rows))
-        for group in groups:
-            channels = corpus.sets[corpus.number[stream.sets[int(group.rows[0])]]].channels
-            assert group.shots.shape == group.shots_observed.shape == (1, 0, channels, 24)
-            assert group.targets.shape == group.targets_observed.shape == (1, group.targets.shape[1], channels, 24)
+        assert sum(len(group.targets) for group in groups) == 32
+        counts = [group.targets.shape[2] for group in groups]
+        assert counts == sorted(set(counts))
+        for group, channels in zip(groups, counts, strict=True):
+            n = len(group.rows)
+            assert {corpus.sets[corpus.number[stream.sets[row]]].channels for row in group.rows} == {channels}
+            assert group.shots.shape == group.shots_observed.shape == (n, 0, channels, 24)
+            assert group.targets.shape == group.targets_observed.shape == (n, 1, channels, 24)
             assert group.targets.dtype == np.float32 and group.targets_observed.dtype == bool
             assert np.isfinite(group.targets).all() and not group.targets[~group.targets_observed].any()
 
@@ -66,10 +67,10 @@ def test_every_window_is_as_likely_as_any_other(tmp_path: Path) -> None:
     seen: Counter[int] = Counter()
     for groups in islice(stream, 60):
         for group in groups:
-            scaler = stream.scaler(stream.sets[int(group.rows[0])])
-            windows = scaler.inverse(group.targets[0])
-            np.testing.assert_allclose(np.diff(windows, axis=-1), 1, atol=1e-3)
-            seen.update(np.rint(windows[:, 0, 0]).astype(int).tolist())
+            for row, target in zip(group.rows, group.targets, strict=True):
+                windows = stream.scaler(stream.sets[row]).inverse(target)
+                np.testing.assert_allclose(np.diff(windows, axis=-1), 1, atol=1e-3)
+                seen.update(np.rint(windows[:, 0, 0]).astype(int).tolist())
     assert sorted(seen) == [0, 1, 2, 3, 4, 5, 6, 100, 101, 102, 1000, 1100, 1200]
     assert min(seen.values()) > 0.7 * 6000 / 13 and max(seen.values()) < 1.3 * 6000 / 13
 
@@ -95,15 +96,17 @@ def test_sets_that_the_paper_scales_to_the_unit_interval_are(tmp_path: Path) -> 
     values = np.random.default_rng(0).normal(7, 3, (2, 300))
     stream = WindowStream(corpus_of(tmp_path, Energy={"pieces": [values]}, Other={"pieces": [values]}), FEW)
     assert (stream.scaler("Energy").kind, stream.scaler("Other").kind) == ("min-max", "z-score")
-    for group in next(stream):
-        inside = group.targets.min() >= 0 and group.targets.max() <= 1
-        assert inside == (stream.sets[int(group.rows[0])] == "Energy")
+    (group,) = next(stream)
+    assert set(group.rows) == {0, 1}
+    for row, inside in ((0, True), (1, False)):
+        own = group.targets[group.rows == row]
+        assert (own.min() >= 0 and own.max() <= 1) == inside
 
 
 def test_missing_cells_stay_masked_and_cost_nothing(corpus: Corpus) -> None:
     stream = WindowStream(corpus, replace(FEW, sets=("Walk",), windows=400))
     (group,) = next(stream)
-    assert 0 < (~group.targets_observed).sum() == (~group.targets_observed[:, :, 1]).sum()
+    assert 0 < (~group.targets_observed).sum() == (~group.targets_observed[:, 0, 1]).sum()
     model = Denoiser(replace(PADDED, rows=4))
     losses = batch_loss(model, group, torch.Generator().manual_seed(0), drop_prompt=0.0, drop_token=0.0)
     assert losses.shape == (400,)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -21,6 +21,8 @@ from tsprout.data.corpus.numbered import NumberedStream, chosen_sets
 from tsprout.data.corpus.store import Corpus
 from tsprout.data.protocols.scaler import Kind, Standardizer
 from tsprout.errors import InputError
+
+_VALUES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class WindowConfig:
 class WindowStream(NumberedStream[list[Batch]]):
     """Endless groups of windows; an iterator with a position.
 
-    An item is a list of batches, one a set, by token row: no shots, ``shots (1, 0, c, l)``, and ``targets (1, n, c,
-    l)`` with the set's own channels; ``windows`` series in all. Unobserved cells are 0 and marked as such.
+    An item is a list of batches, one a channel count, from the smallest: every window an episode of its own, without
+    shots, ``shots (n, 0, c, l)`` and ``targets (n, 1, c, l)``, with the token row of its set; ``windows`` series in
+    all. Unobserved cells are 0 and marked as such.
 
     Args:
         corpus: of the sets.
@@ -107,20 +110,21 @@ class WindowStream(NumberedStream[list[Batch]]):
         drawn = np.sort(rng.integers(0, self.available, self.config.windows))
         rows = np.searchsorted(self._cumulative, drawn, side="right")
         first = np.concatenate([[0], self._cumulative])
-        return [self._group(int(row), drawn[rows == row] - first[row]) for row in np.unique(rows)]
+        # Sets of as many channels together, for a network pays for every call.
+        found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for row in np.unique(rows):
+            windows = self._cut(int(row), drawn[rows == row] - first[row])
+            found.setdefault(windows.shape[1], []).append((windows, np.full(len(windows), row)))
+        return [_batch(*map(np.concatenate, zip(*found[count], strict=True))) for count in sorted(found)]
 
-    def _group(self, row: int, windows: np.ndarray) -> Batch:
-        """Windows of one set, given by their numbers within it."""
+    def _cut(self, row: int, windows: np.ndarray) -> np.ndarray:
+        """Scaled windows ``(n, c, l)`` of one set, NaN where missing, given by their numbers within it."""
         assert self.corpus is not None
         name, borders, length = self.names[row], self._borders[row], self.config.length
         entry, pieces = self.corpus.sets[self.corpus.number[name]], self.corpus.pieces(name)
         chosen = np.searchsorted(borders, windows, side="right") - 1
         values = self.corpus.gather(pieces, chosen, np.arange(entry.channels), windows - borders[chosen], length)
-        scaled = self.scaler(name).transform(values)
-        seen = np.isfinite(scaled)
-        np.copyto(scaled, 0, where=~seen)
-        none = np.empty((1, 0, entry.channels, length), np.float32)
-        return Batch(none, none.astype(bool), scaled[None], seen[None], np.array([row]))
+        return self.scaler(name).transform(values)
 
     def scaler(self, name: str) -> Standardizer:
         """The scaling of a set, by the statistics of the whole of it; found when it is first asked for."""
@@ -131,13 +135,20 @@ class WindowStream(NumberedStream[list[Batch]]):
         return self._scalers[name]
 
 
+def _batch(windows: np.ndarray, rows: np.ndarray) -> Batch:
+    seen = np.isfinite(windows)
+    none = np.empty((len(windows), 0, *windows.shape[1:]), np.float32)
+    return Batch(none, none.astype(bool), np.where(seen, windows, 0)[:, None], seen[:, None], rows)
+
+
 def whole_set(corpus: Corpus, name: str, kind: Kind = "z-score") -> Standardizer:
-    """What :meth:`Standardizer.fit` finds over all pieces of a set together, with memory for one of them."""
-    channels = corpus.sets[corpus.number[name]].channels
+    """What :meth:`Standardizer.fit` finds over all pieces of a set together, with memory for a few of them."""
+    pieces, channels = corpus.pieces(name), corpus.sets[corpus.number[name]].channels
     count, mean, square = (np.zeros(channels) for _ in range(3))
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    for number in range(len(corpus.pieces(name))):
-        values = corpus.piece(name, number).astype(np.float64)
+    for rows, steps in _alike(pieces.by_length, pieces.sorted_steps, channels):
+        gathered = corpus.gather(pieces, rows, np.arange(channels), np.zeros(len(rows), np.int64), steps)
+        values = gathered.transpose(1, 0, 2).reshape(channels, -1).astype(np.float64)
         seen = np.isfinite(values)
         low = np.minimum(low, np.where(seen, values, np.inf).min(axis=1))
         high = np.maximum(high, np.where(seen, values, -np.inf).max(axis=1))
@@ -155,3 +166,13 @@ def whole_set(corpus: Corpus, name: str, kind: Kind = "z-score") -> Standardizer
     with np.errstate(invalid="ignore"):
         scale = high - low if kind == "min-max" else np.sqrt(square / np.maximum(count, 1))
     return Standardizer(offset, np.where(flat | ~(scale > 0), 1.0, scale), kind)
+
+
+def _alike(by_length: np.ndarray, steps: np.ndarray, channels: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Pieces of one length together, as many as make about :data:`_VALUES` values, and that length."""
+    at = 0
+    while at < len(by_length):
+        same = int(np.searchsorted(-steps, -steps[at], side="right"))
+        end = min(same, at + max(1, _VALUES // (int(steps[at]) * channels)))
+        yield by_length[at:end], int(steps[at])
+        at = end
