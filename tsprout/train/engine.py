@@ -39,7 +39,8 @@ class EngineConfig:
     without GPUs), or what torchrun or SLURM say. ``precision``: "32", "bf16" (mixed), or "auto": the latter where
     the hardware multiplies in bfloat16; a processor without it is ten times slower for trying. ``compile`` of the
     backbone by torch: "off", "default", or "reduce-overhead", which records CUDA graphs. ``threads`` a process (0:
-    torch's choice), ``workers``: processes a rank that draw ahead. ``save_seconds``: time from one saved state to the next.
+    torch's choice), ``workers``: processes a rank that draw ahead. ``save_seconds``: from one saved state
+    to the next.
     """
 
     device: str = "auto"
