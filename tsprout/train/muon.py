@@ -77,16 +77,17 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _apply(self, group: dict[str, Any], parameters: list[nn.Parameter], scale: float) -> None:
-        buffers = []
+        weights: list[Tensor] = list(parameters)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        buffers: list[Tensor] = []
         for parameter in parameters:
             state = self.state[parameter]
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
             buffers.append(state["momentum_buffer"])
-        gradients = [p.grad for p in parameters]
         momentum, lr = group["momentum"], group["lr"]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
         steps = orthogonalise(ahead if self.dtype is None else ahead.to(self.dtype)).to(ahead.dtype)
-        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-        torch._foreach_add_(parameters, list(steps.unbind()), alpha=-lr * scale)
+        torch._foreach_mul_(weights, 1 - lr * group["weight_decay"])
+        torch._foreach_add_(weights, list(steps.unbind()), alpha=-lr * scale)
