@@ -42,7 +42,9 @@ class ModelConfig:
     ``attention_sides`` of the UNet. Grid: ``grid`` ("exact" or "padded"), ``delay`` m, ``dimension`` n.
     ``canonical``: channels of the canonical kernels. ``rows``: dataset tokens, ``prompt_depth``: layers of the prompt
     encoder (0 leaves either out). Diffusion: ``sigma_data``, the range ``sigma_min`` to ``sigma_max`` and ``rho`` of
-    the schedule, log-normal training noise ``noise_mean`` and ``noise_std``, default ``solver`` and ``steps``.
+    the schedule, log-normal training noise ``noise_mean`` and ``noise_std``, default ``solver`` and ``steps``;
+    ``guidance``: how much of the difference that the prompt makes is applied when a model draws (1: all of it, and one
+    network call a solver step instead of two).
 
     For comparison: ``channel_mixing``, how any number of channels enters and leaves the network ("dyconv"; "padded":
     zeros up to ``canonical`` channels, and no more; "learned": a learned resize; "invariant": whatever their order,
@@ -75,6 +77,7 @@ class ModelConfig:
     noise_std: float = 1.6
     solver: str = "dpmpp-2m"
     steps: int = 10
+    guidance: float = 1.0
     channel_mixing: str = "dyconv"
     prompt_use: str = "both"
     attention_every: int = 1
@@ -312,6 +315,7 @@ class Denoiser(nn.Module):
         memory: Memory | None = None,
         steps: int | None = None,
         solver: str | None = None,
+        guidance: float | None = None,
         on_step: Callable[[], None] | None = None,
     ) -> Tensor:
         """Draw ``shape = (batch, channels, length)`` scaled series, all with the token ``rows (1,)`` and one prompt.
@@ -325,6 +329,9 @@ class Denoiser(nn.Module):
             memory: of one group, from :meth:`encode`; ``None`` for no prompt.
             steps: of the solver; by default the configuration's.
             solver: its name; by default the configuration's.
+            guidance: :math:`w` of :math:`D_\\varnothing + w (D - D_\\varnothing)`, where the model :math:`D` is told of token
+                and prompt and :math:`D_\\varnothing` of neither (Ho and Salimans 2022, arXiv 2207.12598); by default the
+                configuration's. Without a prompt there is none.
             on_step: called before every network call.
 
         Raises:
@@ -333,13 +340,21 @@ class Denoiser(nn.Module):
         config = self.config if steps is None else replace(self.config, steps=steps)
         solve = solver_by_name(solver or config.solver)
         sigmas = karras_schedule(config.steps, config.sigma_min, config.sigma_max, config.rho)
+        weight = config.guidance if guidance is None else guidance
         device = self.device
         x = torch.randn(shape, generator=generator).to(device) * sigmas[0]
 
-        def denoise(x: Tensor, sigma: float) -> Tensor:
+        def call(x: Tensor, sigma: float, rows: Tensor | None, memory: Memory | None) -> Tensor:
             if on_step is not None:
                 on_step()
             # One noise level for the whole batch: the conditioning is computed once and broadcast.
             return self(x, torch.full((1,), sigma, device=device), rows, memory)
+
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            told = call(x, sigma, rows, memory)
+            if memory is None or weight == 1:
+                return told
+            untold = call(x, sigma, None, None)
+            return untold + weight * (told - untold)
 
         return solve(denoise, x, sigmas)

@@ -1,9 +1,10 @@
-"""Level and spread of every channel put right, for a model that is shown the shots and not trained.
+"""Level, spread and spectrum of every channel put right, for a model that is shown the shots and not trained.
 
-A model that has never met a set draws its channels somewhat too high or low, too wide or narrow. A few samples show
-by how much: mean and standard deviation over all of them are matched to those of the shots, channel by channel, by
-one shift and one factor. Shapes, dependence and the ranking of series stay as the model draws them. Trained models
-need none (measured in ``docs/experiments/first-checkpoint.md``).
+A model that has never met a set draws its channels somewhat too high or low, too wide or narrow, too rough or smooth. A
+few samples show by how much. First the power of each band of frequencies, band by band on the discrete cosine
+transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
+All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
+draws them. Trained models need none (measured in ``docs/experiments/first-checkpoint.md``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
 from tsprout.train.shots import Shots, encode_prompts
@@ -20,29 +22,56 @@ from tsprout.train.shots import Shots, encode_prompts
 _SAMPLES, _STEPS = 128, 10
 # A larger correction would say that the model has not understood the channel at all; it is then only met half-way.
 _MOST = 4.0
+# Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
+BANDS = (0.0, 0.06, 0.12, 0.25, 0.5, 1.0)
+# So many values of the spectrum count as evidence that the model is right already.
+_DOUBT = 4.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """``factor`` and ``shift``, one of each per channel, of scaled series."""
+    """``factor`` and ``shift``, one of each per channel, of scaled series, after ``gains``, one per channel and band of
+    :data:`BANDS` (none: 1)."""
 
     factor: tuple[float, ...]
     shift: tuple[float, ...]
+    gains: tuple[tuple[float, ...], ...] = ()
 
     def apply(self, latent: np.ndarray) -> np.ndarray:
         """Correct ``(n, channels, length)``; same shape, float32."""
         factor, shift = (np.array(v, dtype=np.float32)[:, None] for v in (self.factor, self.shift))
-        corrected: np.ndarray = latent * factor + shift
-        return corrected
+        filtered = filter_bands(latent, np.array(self.gains)) if self.gains else latent
+        corrected: np.ndarray = filtered * factor + shift
+        return corrected.astype(np.float32, copy=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; inverse of :meth:`from_dict`."""
-        return {"factor": list(self.factor), "shift": list(self.shift)}
+        return {"factor": list(self.factor), "shift": list(self.shift), "gains": [list(g) for g in self.gains]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
         """Build from :meth:`to_dict`'s output."""
-        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])))
+        gains = tuple(tuple(map(float, g)) for g in values.get("gains", ()))
+        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])), gains)
+
+
+def band_of(length: int) -> np.ndarray:
+    """The band of :data:`BANDS` that each of the ``length`` cosines belongs to."""
+    return np.searchsorted(BANDS, np.arange(length) / max(1, length - 1))
+
+
+def filter_bands(series: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """Multiply each band of ``(n, channels, length)`` by its gain ``(channels, bands)``; float32."""
+    spectrum = dct(series, axis=-1, norm="ortho") * gains[:, band_of(series.shape[-1])]
+    filtered: np.ndarray = idct(spectrum, axis=-1, norm="ortho").astype(np.float32)
+    return filtered
+
+
+def band_power(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of squares ``(channels, bands)`` and number ``(bands,)`` of the cosines of ``(n, channels, length)``."""
+    members = band_of(series.shape[-1])[:, None] == np.arange(len(BANDS))
+    power = (dct(series.astype(np.float64), axis=-1, norm="ortho") ** 2).sum(0) @ members
+    return power, members.sum(0) * len(series)
 
 
 def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,14 +84,37 @@ def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 @torch.no_grad()
 def calibrate(model: Denoiser, shots: Shots, *, seed: int) -> Calibration:
-    """The correction that gives samples of ``model``, shown ``shots``, the level and spread of the shots."""
+    """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots."""
     memory = encode_prompts(model, [shots.part().to(model.device)])
     length = int(np.median(shots.lengths))
     shape = (_SAMPLES, shots.values.shape[1], length)
     drawn = model.sample(shape, torch.Generator().manual_seed(seed), memory=memory, steps=_STEPS).cpu().numpy()
+    gains = band_gains(drawn, shots)
+    if gains is not None:
+        drawn = filter_bands(drawn, gains)
     mean, spread = moments(shots.values.numpy(), shots.observed.numpy())
     own, wide = moments(drawn, np.isfinite(drawn))
     usable = (spread > 0) & (wide > 0)
     factor = np.clip(np.where(usable, spread / np.where(usable, wide, 1), 1), 1 / _MOST, _MOST)
     shift = np.where(usable, mean - factor * own, 0)
-    return Calibration(tuple(factor.tolist()), tuple(shift.tolist()))
+    rows = () if gains is None else tuple(map(tuple, gains.tolist()))
+    return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), rows)
+
+
+def band_gains(drawn: np.ndarray, shots: Shots) -> np.ndarray | None:
+    """Gains ``(channels, bands)`` that bring the power of ``drawn (n, channels, length)`` to that of the shots.
+
+    From shots of that length or longer without a missing value, each about its own mean; ``None`` where there are
+    none. A band of which the shots have few values is corrected in part, one of which they have none not at all.
+    """
+    length = drawn.shape[-1]
+    whole = shots.observed[..., :length].all(dim=2).all(dim=1).numpy() & (shots.lengths >= length)
+    if not whole.any() or length < 4:
+        return None
+    wanted, count = band_power(shots.values.numpy()[whole][..., :length])
+    found, many = band_power(drawn)
+    known = (count > 0) & (wanted > 0) & (found > 0)
+    ratio = np.where(known, wanted / np.maximum(count, 1), 1) / np.where(known, found / np.maximum(many, 1), 1)
+    gains: np.ndarray = np.clip(np.sqrt(ratio), 1 / _MOST, _MOST) ** (count / (count + _DOUBT))
+    gains[:, 0] = 1.0  # levels are a matter of the shift, and a handful of shots says little of their spread
+    return gains
