@@ -329,9 +329,9 @@ class Denoiser(nn.Module):
             memory: of one group, from :meth:`encode`; ``None`` for no prompt.
             steps: of the solver; by default the configuration's.
             solver: its name; by default the configuration's.
-            guidance: :math:`w` of :math:`D_\\varnothing + w (D - D_\\varnothing)`, where the model :math:`D` is told of token
-                and prompt and :math:`D_\\varnothing` of neither (Ho and Salimans 2022, arXiv 2207.12598); by default the
-                configuration's. Without a prompt there is none.
+            guidance: :math:`w` of :math:`D_0 + w (D - D_0)`, where the model :math:`D` is told of token and prompt and
+                :math:`D_0` of neither (Ho and Salimans 2022, arXiv 2207.12598); by default the configuration's.
+                Without a prompt there is none.
             on_step: called before every network call.
 
         Raises:
