@@ -151,6 +151,10 @@ def test_guidance_of_the_configuration_is_the_default_and_costs_a_second_call() 
     by_default = guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, on_step=lambda: calls.append(None))
     assert len(calls) == 6
     assert torch.equal(by_default, guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, guidance=1.5))
+    calls.clear()
+    guided.config = replace(guided.config, guidance_low=0.1, guidance_high=20.0)  # of 80, 5.3 and 0.01 only the second
+    guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, on_step=lambda: calls.append(None))
+    assert len(calls) == 4
 
 
 def test_facts() -> None:
