@@ -40,7 +40,7 @@ class Cycle(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         return Hyperparameter("periodicity", "numeric", self.periodicity_bounds)
 
     def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
-        """Kernel ``(n, m)`` of times ``(n, 1)`` and ``(m, 1)``; with its gradient by the logarithms of both, stacked."""
+        """Kernel ``(n, m)`` of times ``(n, 1)`` and ``(m, 1)``; with the gradient by the logarithms of both."""
         times, others = np.asarray(X)[:, 0], np.asarray(X if Y is None else Y)[:, 0]
         angle = 2 * np.pi * (times[:, None] - others) / self.periodicity
         u = self.length_scale**-2

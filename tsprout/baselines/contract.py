@@ -7,8 +7,8 @@ seed gives the same bits, before and after saving.
 :class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values: it
 scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the main
 product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each label,
-and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``, ``_state``
-and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
+and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``,
+``_state`` and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
 """
 
 from __future__ import annotations
@@ -64,6 +64,10 @@ class Baseline(abc.ABC):
         """Hyper-parameters by name; the class called with them gives the same method, not fitted."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
+    def fresh(self) -> Self:
+        """The same method with the same hyper-parameters, not fitted."""
+        return type(self)(**self.settings)
+
     @abc.abstractmethod
     def fit(self, series: SeriesSet, *, seed: int, progress: Progress | None = None) -> Self:
         """Fit to ``series``, forgetting an earlier fit; returns the object itself.
@@ -118,7 +122,7 @@ class Baseline(abc.ABC):
 
         return store.load(folder, cls)
 
-    def _check_sample(self, n: int, seed: int) -> SeriesSet:
+    def check_sample(self, n: int, seed: int) -> SeriesSet:
         """The shots, once ``n`` and ``seed`` can be."""
         if self.shots is None:
             raise InputError(f"the baseline {self.name} has not been fitted to any series yet", fix="Call fit first.")
@@ -185,7 +189,7 @@ class LatentBaseline(Baseline):
         own = _latent(series, scaler)
         parts, notes = [], []
         for number, members in enumerate(self._groups(series)):
-            part = type(self)(**self.settings)
+            part = self.fresh()
             part._fit(own[members], series.lengths[members], derived_seed(seed, number), progress)
             parts.append(part)
             notes += [note for note in part.notes if note not in notes]
@@ -198,7 +202,7 @@ class LatentBaseline(Baseline):
 
     def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
         """See :meth:`Baseline.sample_batches`."""
-        return self._batches(self._check_sample(n, seed), n, seed, progress)
+        return self._batches(self.check_sample(n, seed), n, seed, progress)
 
     def _batches(self, shots: SeriesSet, n: int, seed: int, progress: Progress | None) -> Iterator[SeriesSet]:
         scaler = self.scaler
@@ -236,12 +240,13 @@ class LatentBaseline(Baseline):
 
     def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
         assert self.shots is not None
-        self._parts = []
+        parts: list[Self] = []
         for number in range(len(self._groups(self.shots))):
-            part = type(self)(**self.settings)
+            part = self.fresh()
             begin = f"{number}."
             part._restore({k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)})
-            self._parts.append(part)
+            parts.append(part)
+        self._parts = parts
 
 
 def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:

@@ -3,10 +3,11 @@ r"""Gaussian process in time, its kernel chosen by marginal likelihood.
 Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006; the choice among sums and products of simple
 kernels follows Duvenaud et al., *Structure discovery in nonparametric regression through compositional kernel search*,
 ICML 2013, in small: a level, one of six shapes (squared exponential, Matérn 1/2, 3/2 and 5/2, rational quadratic,
-locally periodic as in :mod:`tsprout.baselines._cycle`, or the latter with Matérn 3/2), and white noise. Every channel of every shot counts as one draw; the
-kernel with the best BIC is kept and its parameters are then fitted to each channel. Channels are coupled through their
-innovations: with :math:`K_c = L_c L_c^T`, series are :math:`x_c = m_c + L_c z_c`, where :math:`z` is white in time and
-correlated between channels as the whitened shots are (shrunk, Ledoit and Wolf 2004).
+locally periodic, :mod:`tsprout.baselines._cycle`, alone or with Matérn 3/2), and white noise. Every channel of every
+shot counts as one draw; the kernel with the best BIC is kept and its parameters are then fitted to each channel.
+Channels are coupled through their innovations: with :math:`K_c = L_c L_c^T`, series are :math:`x_c = m_c + L_c z_c`,
+where :math:`z` is white in time and correlated between channels as the whitened shots are (shrunk, Ledoit and Wolf
+2004).
 
 The mean :math:`m` is that of the shots at each step where this predicts a left-out shot better than zero does, else
 zero. A Gaussian process draws nothing skewed, no events, and spreads that are the same at all times.

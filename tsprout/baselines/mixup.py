@@ -1,8 +1,8 @@
 r"""Mix-up: a shot and another one, averaged with random weights.
 
 Zhang, Cisse, Dauphin and Lopez-Paz, *mixup: beyond empirical risk minimization*, ICLR 2018: :math:`\lambda x_i + (1 -
-\lambda) x_j` with :math:`\lambda` from a symmetric Beta distribution, parameter 0.2 as they recommend. Only shots of one
-label are mixed. Averages vary less than what is averaged: the spread of mixed series is too small.
+\lambda) x_j` with :math:`\lambda` from a symmetric Beta distribution, parameter 0.2 as they recommend. Only shots of
+one label are mixed. Averages vary less than what is averaged: the spread of mixed series is too small.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tsprout.baselines.contract import LatentBaseline, Progress
 
 @dataclass(eq=False)
 class Scaling(LatentBaseline):
-    """Copies whose channels are stretched about their mean by factors from a Gaussian of mean 1, deviation ``sigma``."""
+    """Copies with channels stretched about their means, by factors from a Gaussian of mean 1, deviation ``sigma``."""
 
     name: ClassVar[str] = "scaling"
     summary: ClassVar[str] = "copies, each channel stretched a little"

@@ -1,8 +1,8 @@
 r"""Time warping: a shot played at a speed that varies smoothly.
 
-Um et al., ICMI 2017: the speed is a cubic spline through ``knots + 2`` evenly spaced Gaussian values of mean 1; its sum,
-rescaled to end where the shot ends, says which moment is shown when. Deviation 0.2 and four knots as in Iwana and
-Uchida, PLOS ONE 16 (2021). One warp for all channels, so that they keep together; the speed stays above a tenth, so
+Um et al., ICMI 2017: the speed is a cubic spline through ``knots + 2`` evenly spaced Gaussian values of mean 1; its
+sum, rescaled to end where the shot ends, says which moment is shown when. Deviation 0.2 and four knots as in Iwana
+and Uchida, PLOS ONE 16 (2021). One warp for all channels, so that they keep together; the speed stays above a tenth, so
 that time never runs backwards.
 """
 
