@@ -145,7 +145,7 @@ class LatentBaseline(Baseline):
 
     per_label: ClassVar[bool] = True
 
-    _parts: list[Self] = field(init=False, default_factory=list, repr=False)
+    _parts: list[LatentBaseline] = field(init=False, default_factory=list, repr=False)
 
     @abc.abstractmethod
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
@@ -187,7 +187,8 @@ class LatentBaseline(Baseline):
         check_usable(series)
         scaler = Scaler.fit(series)
         own = _latent(series, scaler)
-        parts, notes = [], []
+        parts: list[LatentBaseline] = []
+        notes: list[str] = []
         for number, members in enumerate(self._groups(series)):
             part = self.fresh()
             part._fit(own[members], series.lengths[members], derived_seed(seed, number), progress)
@@ -240,7 +241,7 @@ class LatentBaseline(Baseline):
 
     def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
         assert self.shots is not None
-        parts: list[Self] = []
+        parts: list[LatentBaseline] = []
         for number in range(len(self._groups(self.shots))):
             part = self.fresh()
             begin = f"{number}."
