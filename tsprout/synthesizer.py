@@ -24,7 +24,7 @@ from tsprout.diffusion.samplers import solver_by_name
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
-from tsprout.identity import label_groups, new_ids, new_times, templates
+from tsprout.identity import dressed, label_groups, templates
 from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.nn.conditioning import Memory
@@ -95,6 +95,9 @@ class Sprout:
     ) -> Sprout:
         """Load a checkpoint: a bundled name, a folder, or a Hugging Face id (``owner/model``, needs the extra ``hub``).
 
+        The name of a baseline (``tsprout.baselines.names()``), or the folder of a fitted one, gives a
+        :class:`~tsprout.peer.Peer`, which has the same methods.
+
         Args:
             name_or_path: see above; ``owner/model@revision`` names a revision, too.
             revision: branch, tag or commit of a model on the hub.
@@ -106,6 +109,13 @@ class Sprout:
         Raises:
             CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
         """
+        from tsprout import peer
+
+        if peer.is_peer(name_or_path):
+            if revision is not None:
+                fix = "Leave the revision out, or give the full name of a model on the hub."
+                raise CheckpointError("only models on the hub have revisions", where=str(name_or_path), fix=fix)
+            return peer.Peer.open(name_or_path)
         options = HubOptions(revision, cache_dir, local_files_only, token)
         loaded = checkpoints.load(name_or_path, device=device, options=options)
         fitted = loaded.fitted
@@ -359,7 +369,7 @@ class Sprout:
                 raise TsproutError(
                     "the model produced values that are not finite", fix="Fit again with another seed or mode."
                 )
-            yield self._finish(scaler.inverse(latent), lengths, some, start)
+            yield dressed(shots, scaler.inverse(latent), lengths, some, start)
             if progress is not None:
                 progress("sample", min(start + size, n), n)
 
@@ -384,22 +394,6 @@ class Sprout:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver).cpu().numpy()
         return drawn if self._calibration is None else self._calibration.apply(drawn)
-
-    def _finish(self, values: np.ndarray, lengths: np.ndarray, picked: np.ndarray, start: int) -> SeriesSet:
-        shots = self.shots
-        assert shots is not None
-        values = np.where(np.arange(values.shape[-1]) < lengths[:, None, None], values, np.nan)
-        return SeriesSet.from_arrays(
-            values.astype(np.float32),
-            lengths=lengths,
-            channels=shots.channels,
-            ids=new_ids(shots, start, len(picked)),
-            times=new_times(shots, picked, int(lengths.max())),
-            frequency=shots.frequency,
-            labels=None if shots.labels is None else shots.labels[picked],
-            static={name: column[picked] for name, column in shots.static.items()},
-            schema=shots.schema,
-        )
 
 
 def _check_seed(seed: int) -> None:
