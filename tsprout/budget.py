@@ -18,7 +18,7 @@ _ASSUMED_SPEED = 2.0e10
 
 
 def parse_budget(text: str | float) -> float:
-    """Seconds of a budget such as ``45``, ``"30s"``, ``"2m"``, ``"1.5h"``.
+    """Seconds of a budget such as ``45``, ``"30s"``, ``"2m"``, ``"1.5h"``, ``"2d"``.
 
     Raises:
         InputError: it cannot be read, or is below :data:`MIN_BUDGET` seconds.

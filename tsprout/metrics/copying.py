@@ -27,6 +27,7 @@ from tsprout.metrics.reference import Reference, align
 PERCENTILE = 5.0
 _CELLS = 1 << 23  # cells of the largest intermediate array
 _RESAMPLES = 200
+_ROUNDING = 1e-12  # of the squares that a distance is the difference of
 _DRAWN = 1000  # most distances drawn in each resampling
 _SHARED = 2  # neighbours of an overlapping window, on both sides, that share too much with it
 _NORMAL = 1.645  # standard deviations that hold 90 % of a normal distribution
@@ -105,13 +106,16 @@ def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False, s
         part = np.where(own, part, 0.0)
         product = part @ target.T
         if complete and own.all():
-            total = (part**2).sum(axis=1, keepdims=True) + squares.sum(axis=1) - 2 * product
+            both = (part**2).sum(axis=1, keepdims=True) + squares.sum(axis=1)
             shared: np.ndarray = np.array(float(target.shape[1]))
         else:
             mask = own.astype(np.float64)
-            total, shared = part**2 @ weight.T + mask @ squares.T - 2 * product, mask @ weight.T
+            both, shared = part**2 @ weight.T + mask @ squares.T, mask @ weight.T
+        total = both - 2 * product
+        # What rounding leaves of equal series differs between processors; it is no distance.
+        total[total < _ROUNDING * both] = 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
-            distance = np.where(shared > 0, np.maximum(total, 0.0) / shared, np.inf)
+            distance = np.where(shared > 0, total / shared, np.inf)
         if skip_self:
             apart = np.abs(start + np.arange(len(part))[:, None] - np.arange(len(shots)))
             distance[apart <= skip] = np.inf

@@ -68,7 +68,8 @@ def test_a_gru_without_input_runs_on_its_biases() -> None:
     with torch.no_grad():
         states = network.forward(torch.zeros(STEPS, R, 0, BATCH)).clone()
         network.backward(last=torch.ones(R, 2, BATCH))
-    assert (states == states[..., :1]).all()
+    # The same for every series of the batch; processors may round the ends of a vector otherwise than its middle.
+    torch.testing.assert_close(states, states[..., :1].expand_as(states), atol=1e-6, rtol=0)
     module = torch.nn.GRU(1, 2)
     stack.views["input"] = torch.zeros(R, 6, 1)
     load(module, stack.views, 1)
