@@ -37,10 +37,10 @@ FLOORS = {
         "reservoir",
         "bench",
     ),
-    5: ("synthesizer", "fitting", "identity"),
+    5: ("synthesizer", "fitting"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
-    2: ("model", "data", "metrics", "baselines"),
+    2: ("model", "data", "metrics", "baselines", "identity"),
     1: ("nn", "diffusion", "series"),
     0: ("errors", "budget", "staging", "__init__"),
 }

@@ -13,13 +13,11 @@ refused.
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
@@ -29,7 +27,7 @@ from safetensors.torch import save as tensor_bytes
 
 from tsprout.card import model_card
 from tsprout.compat import VERSION, modern, modern_weights, stamp
-from tsprout.data.schema import Schema
+from tsprout.data.stored import from_stored, set_arrays, set_facts
 from tsprout.errors import CheckpointError
 from tsprout.hub import HubOptions, PushOptions, check_name, fetch, split_name
 from tsprout.hub import push as hub_push
@@ -198,14 +196,14 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
     if checkpoint.adapter is not None:
         config["adapter"] = checkpoint.adapter.to_dict()
     if checkpoint.fitted is not None and checkpoint.shots is not None:
-        config["fitted"] = checkpoint.fitted | {"shots": _shots_facts(checkpoint.shots)}
+        config["fitted"] = checkpoint.fitted | {"shots": set_facts(checkpoint.shots)}
     title = Path(folder).resolve().name
     with staged_folder(folder, FILES, force=force) as stage:
         try:
             # Through Python's own files: the library's would be readable by their owner only.
             size = (stage / WEIGHTS).write_bytes(tensor_bytes(weights))
             if checkpoint.shots is not None:
-                (stage / SHOTS).write_bytes(array_bytes(_shots_arrays(checkpoint.shots)))
+                (stage / SHOTS).write_bytes(array_bytes(set_arrays(checkpoint.shots)))
             (stage / CONFIG).write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             card = model_card(config, name=title, parameters=checkpoint.model.parameter_count, weights_bytes=size)
             (stage / CARD).write_text(card, encoding="utf-8")
@@ -270,72 +268,10 @@ def _short(error: Exception) -> str:
     return lines[1] if len(lines) > 1 and lines[0].endswith(":") else (lines or [type(error).__name__])[0]
 
 
-def _shots_arrays(shots: SeriesSet) -> dict[str, np.ndarray]:
-    arrays = {
-        "values": np.ascontiguousarray(shots.values),
-        "observed": np.ascontiguousarray(shots.observed),
-        "lengths": np.ascontiguousarray(shots.lengths),
-    }
-    if shots.times is not None:
-        stamps = shots.times.astype("datetime64[ns]").view(np.int64) if shots.times.dtype.kind == "M" else shots.times
-        arrays["times"] = np.ascontiguousarray(stamps)
-    return arrays
-
-
-def _shots_facts(shots: SeriesSet) -> dict[str, Any]:
-    """What of the shots is text, or small, and goes into the configuration."""
-    return {
-        "channels": list(shots.channels),
-        "ids": _column(shots.ids),
-        "time_kind": None if shots.times is None else shots.times.dtype.kind,
-        "frequency": shots.frequency,
-        "labels": None if shots.labels is None else _column(shots.labels),
-        "static": {k: _column(v) for k, v in shots.static.items()},
-        "schema": None if shots.schema is None else shots.schema.to_dict(),
-    }
-
-
-def _column(column: np.ndarray) -> dict[str, Any]:
-    """One value a series, JSON-able; not-a-number and missing become null, what is not a number becomes text."""
-    if column.dtype.kind in "mM":
-        return {"dtype": column.dtype.str, "values": column.astype(np.int64).tolist()}
-    kind = column.dtype.str if column.dtype.kind in "iufb" else "object"
-    plain = [v.item() if isinstance(v, np.generic) else v for v in column.tolist()]
-    values = [None if isinstance(v, float) and not math.isfinite(v) else v for v in plain]
-    return {"dtype": kind, "values": [v if isinstance(v, int | float | bool | None) else str(v) for v in values]}
-
-
-def _from_column(column: dict[str, Any]) -> np.ndarray:
-    if column["dtype"] == "object":
-        out = np.empty(len(column["values"]), dtype=object)
-        out[:] = column["values"]
-        return out
-    if np.dtype(column["dtype"]).kind in "mM":
-        return np.array(column["values"], dtype=np.int64).astype(column["dtype"])
-    values = [math.nan if v is None else v for v in column["values"]]
-    return np.array(values, dtype=column["dtype"])
-
-
 def _load_shots(folder: Path, fitted: dict[str, Any]) -> SeriesSet:
     path = folder / SHOTS
     try:
-        facts = fitted["shots"]
-        arrays = load_arrays(path)
-        times = arrays.get("times")
-        if times is not None and facts["time_kind"] == "M":
-            times = times.view("datetime64[ns]")
-        return SeriesSet(
-            values=arrays["values"],
-            observed=arrays["observed"],
-            lengths=arrays["lengths"],
-            channels=tuple(facts["channels"]),
-            ids=_from_column(facts["ids"]),
-            times=times,
-            frequency=facts["frequency"],
-            labels=None if facts["labels"] is None else _from_column(facts["labels"]),
-            static={k: _from_column(v) for k, v in facts["static"].items()},
-            schema=None if facts["schema"] is None else Schema.from_dict(facts["schema"]),
-        )
+        return from_stored(load_arrays(path), fitted["shots"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             "the shots beside the weights are missing, truncated or damaged",

@@ -37,6 +37,30 @@ def label_groups(
         yield members, np.flatnonzero(label == label[picked[members[0]]]), int(lengths[members[0]])
 
 
+def dressed(shots: SeriesSet, values: np.ndarray, lengths: np.ndarray, picked: np.ndarray, start: int) -> SeriesSet:
+    """Values as a set, each with what it takes from its template.
+
+    Args:
+        shots: the templates.
+        values: ``(m, channels, length)`` in the units of the shots; what lies beyond ``lengths`` is dropped.
+        lengths: ``(m,)``.
+        picked: ``(m,)`` template of each.
+        start: how many were drawn before, for the ids.
+    """
+    values = np.where(np.arange(values.shape[-1]) < lengths[:, None, None], values, np.nan)
+    return SeriesSet.from_arrays(
+        values.astype(np.float32),
+        lengths=lengths,
+        channels=shots.channels,
+        ids=new_ids(shots, start, len(picked)),
+        times=new_times(shots, picked, int(lengths.max())),
+        frequency=shots.frequency,
+        labels=None if shots.labels is None else shots.labels[picked],
+        static={name: column[picked] for name, column in shots.static.items()},
+        schema=shots.schema,
+    )
+
+
 def new_ids(shots: SeriesSet, start: int, count: int) -> np.ndarray:
     """Ids of the kind the shots have, none of them a shot's: numbers go on, texts are ``synthetic-000001``.
 

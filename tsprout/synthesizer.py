@@ -24,7 +24,7 @@ from tsprout.diffusion.samplers import solver_by_name
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
-from tsprout.identity import label_groups, new_ids, new_times, templates
+from tsprout.identity import dressed, label_groups, templates
 from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.nn.conditioning import Memory
@@ -359,7 +359,7 @@ class Sprout:
                 raise TsproutError(
                     "the model produced values that are not finite", fix="Fit again with another seed or mode."
                 )
-            yield self._finish(scaler.inverse(latent), lengths, some, start)
+            yield dressed(shots, scaler.inverse(latent), lengths, some, start)
             if progress is not None:
                 progress("sample", min(start + size, n), n)
 
@@ -384,22 +384,6 @@ class Sprout:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver).cpu().numpy()
         return drawn if self._calibration is None else self._calibration.apply(drawn)
-
-    def _finish(self, values: np.ndarray, lengths: np.ndarray, picked: np.ndarray, start: int) -> SeriesSet:
-        shots = self.shots
-        assert shots is not None
-        values = np.where(np.arange(values.shape[-1]) < lengths[:, None, None], values, np.nan)
-        return SeriesSet.from_arrays(
-            values.astype(np.float32),
-            lengths=lengths,
-            channels=shots.channels,
-            ids=new_ids(shots, start, len(picked)),
-            times=new_times(shots, picked, int(lengths.max())),
-            frequency=shots.frequency,
-            labels=None if shots.labels is None else shots.labels[picked],
-            static={name: column[picked] for name, column in shots.static.items()},
-            schema=shots.schema,
-        )
 
 
 def _check_seed(seed: int) -> None:

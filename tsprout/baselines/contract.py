@@ -1,0 +1,253 @@
+"""The contract that every baseline keeps, and the part of it that all share.
+
+A baseline is fitted to a :class:`~tsprout.series.SeriesSet` and draws another one in the same units, channels and
+types: ``fit(series, seed=) -> self``, ``sample(n, seed=) -> SeriesSet``, ``save(folder)``, ``load(folder)``. The same
+seed gives the same bits, before and after saving.
+
+:class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values: it
+scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the main
+product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each label,
+and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``, ``_state``
+and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from tsprout.baselines.gaps import complete
+from tsprout.data.checks import check_usable
+from tsprout.data.scaling import Scaler
+from tsprout.errors import InputError, TsproutError
+from tsprout.identity import dressed, templates
+from tsprout.series import SeriesSet, concatenate
+
+Progress = Callable[[str, int, int], None]
+_AT_ONCE = 512
+_CELLS_AT_ONCE = 4_000_000
+
+
+def derived_seed(*parts: int) -> int:
+    """A seed below 2**63 that depends on all ``parts`` (which are not negative)."""
+    return int(np.random.SeedSequence(list(parts)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass(eq=False)
+class Baseline(abc.ABC):
+    """The contract. Subclasses that are dataclasses have their fields as hyper-parameters.
+
+    Attributes:
+        name: what ``--model`` calls it; lower case, hyphens.
+        summary: one line for ``tsprout models``.
+        source: the paper or book it is written from.
+        shots: the series it was fitted to, or ``None``.
+        scaler: the scaling fitted on them, or ``None``.
+        notes: what a user should know of the fit, one sentence each.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+
+    shots: SeriesSet | None = field(init=False, default=None, repr=False)
+    scaler: Scaler | None = field(init=False, default=None, repr=False)
+    notes: tuple[str, ...] = field(init=False, default=(), repr=False)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Hyper-parameters by name; the class called with them gives the same method, not fitted."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    @abc.abstractmethod
+    def fit(self, series: SeriesSet, *, seed: int, progress: Progress | None = None) -> Self:
+        """Fit to ``series``, forgetting an earlier fit; returns the object itself.
+
+        Args:
+            series: in units; missing values and unequal lengths as they are.
+            seed: of everything random.
+            progress: called with stage, done, total.
+
+        Raises:
+            InputError: the series cannot be used by this method.
+        """
+
+    @abc.abstractmethod
+    def sample(self, n: int, *, seed: int) -> SeriesSet:
+        """Draw ``n`` series, in units, channels and types of those it was fitted to.
+
+        Raises:
+            InputError: ``n`` is below 1, the seed is negative, or the object is not fitted.
+        """
+
+    def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
+        """What :meth:`sample` draws, in pieces; a method that can keeps memory flat by it."""
+        yield self.sample(n, seed=seed)
+
+    @abc.abstractmethod
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """All that was learnt, as arrays."""
+
+    @abc.abstractmethod
+    def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back what :meth:`_arrays` gave; ``shots`` and ``scaler`` are there already."""
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write a folder that gives the same bits when loaded. **It contains the series it was fitted to.**
+
+        Raises:
+            InputError: not fitted, or the folder exists and ``force`` is not set.
+        """
+        from tsprout.baselines import store
+
+        store.save(self, self._arrays, folder, force=force)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a folder of :meth:`save`; called on :class:`Baseline` itself it takes that of any method.
+
+        Raises:
+            CheckpointError: there is none, it is damaged, of another version or of another method.
+        """
+        from tsprout.baselines import store
+
+        return store.load(folder, cls)
+
+    def _check_sample(self, n: int, seed: int) -> SeriesSet:
+        """The shots, once ``n`` and ``seed`` can be."""
+        if self.shots is None:
+            raise InputError(f"the baseline {self.name} has not been fitted to any series yet", fix="Call fit first.")
+        if n < 1:
+            raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
+        _check_seed(seed)
+        return self.shots
+
+
+@dataclass(eq=False)
+class LatentBaseline(Baseline):
+    """A method on complete arrays of scaled values; see the module's text.
+
+    A subclass has ``_fit``, ``_state`` and ``_restore``, and either ``_sample`` or, if it alters the shots themselves,
+    ``_draw``. These see one label only: with labels there is one *part*, an object of the same class, for each.
+
+    Attributes:
+        per_label: fit one part for each label; else one for all, and labels are dealt out without regard to values.
+    """
+
+    per_label: ClassVar[bool] = True
+
+    _parts: list[Self] = field(init=False, default_factory=list, repr=False)
+
+    @abc.abstractmethod
+    def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
+        """Learn from ``latent`` ``(n, channels, length)`` float32, complete; beyond ``lengths`` (n,) it is mirrored.
+
+        Each channel has about zero mean and unit variance over the cells of all shots; a constant one is 0. May set
+        ``self.notes``.
+        """
+
+    def _sample(self, n: int, seed: int) -> np.ndarray:
+        """``(n, channels, length)`` latents as long as those of :meth:`_fit`; what lies beyond a length is cut."""
+        raise NotImplementedError
+
+    def _draw(self, own: np.ndarray, lengths: np.ndarray, picked: np.ndarray, seed: int) -> np.ndarray:
+        """Latents ``(len(picked), channels, length)`` for templates ``picked``, indices into ``own``.
+
+        Args:
+            own: the arrays that :meth:`_fit` saw, of this label.
+            lengths: ``(n,)`` their own lengths; what is drawn for a template is cut to its.
+            picked: ``(m,)`` a shot for each series to draw, whose length, label and times it takes.
+            seed: of everything random.
+        """
+        return self._sample(len(picked), seed)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        """What :meth:`_fit` learnt, as arrays; nothing for a method that only alters the shots."""
+        return {}
+
+    def _restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back what :meth:`_state` gave, bit for bit; a KeyError or ValueError says that it is damaged."""
+        return
+
+    def fit(self, series: SeriesSet, *, seed: int, progress: Progress | None = None) -> Self:
+        """See :meth:`Baseline.fit`."""
+        if not isinstance(series, SeriesSet):
+            fix = "Read it with tsprout.read, or make it with SeriesSet.from_array."
+            raise InputError(f"a SeriesSet is needed, not {type(series).__name__}", where="series", fix=fix)
+        _check_seed(seed)
+        check_usable(series)
+        scaler = Scaler.fit(series)
+        own = _latent(series, scaler)
+        parts, notes = [], []
+        for number, members in enumerate(self._groups(series)):
+            part = type(self)(**self.settings)
+            part._fit(own[members], series.lengths[members], derived_seed(seed, number), progress)
+            parts.append(part)
+            notes += [note for note in part.notes if note not in notes]
+        self.shots, self.scaler, self._parts, self.notes = series, scaler, parts, tuple(notes)
+        return self
+
+    def sample(self, n: int, *, seed: int) -> SeriesSet:
+        """See :meth:`Baseline.sample`."""
+        return concatenate(list(self.sample_batches(n, seed=seed)))
+
+    def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
+        """See :meth:`Baseline.sample_batches`."""
+        return self._batches(self._check_sample(n, seed), n, seed, progress)
+
+    def _batches(self, shots: SeriesSet, n: int, seed: int, progress: Progress | None) -> Iterator[SeriesSet]:
+        scaler = self.scaler
+        assert scaler is not None
+        own, groups = _latent(shots, scaler), self._groups(shots)
+        size = max(1, min(_AT_ONCE, _CELLS_AT_ONCE // own[0].size))
+        picked = templates(n, len(shots), seed)
+        for start in range(0, n, size):
+            some = picked[start : start + size]
+            lengths = shots.lengths[some]
+            latent = np.empty((len(some), *own.shape[1:]), dtype=np.float32)
+            for number, (part, members) in enumerate(zip(self._parts, groups, strict=True)):
+                rows = np.flatnonzero(np.isin(some, members))
+                if rows.size:
+                    place = np.searchsorted(members, some[rows])
+                    drawn_seed = derived_seed(seed, 2, start, number)
+                    latent[rows] = part._draw(own[members], shots.lengths[members], place, drawn_seed)
+            latent = latent[..., : int(lengths.max())]
+            if not np.isfinite(latent).all():
+                fix = "Fit again with another seed, or leave out what is extreme in the series."
+                raise TsproutError(f"the baseline {self.name} drew values that are not finite", fix=fix)
+            yield dressed(shots, scaler.inverse(latent), lengths, some, start)
+            if progress is not None:
+                progress("sample", start + len(some), n)
+
+    def _groups(self, series: SeriesSet) -> list[np.ndarray]:
+        """Sorted indices of the series of each part."""
+        if series.labels is None or not self.per_label:
+            return [np.arange(len(series))]
+        label = np.unique(series.labels.astype(str), return_inverse=True)[1]
+        return [np.flatnonzero(label == value) for value in range(int(label.max()) + 1)]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {f"{k}.{name}": value for k, part in enumerate(self._parts) for name, value in part._state().items()}
+
+    def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
+        assert self.shots is not None
+        self._parts = []
+        for number in range(len(self._groups(self.shots))):
+            part = type(self)(**self.settings)
+            begin = f"{number}."
+            part._restore({k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)})
+            self._parts.append(part)
+
+
+def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
+    return complete(scaler.transform(np.where(series.observed, series.values, np.nan)), series.lengths)
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise InputError(f"the seed {seed} is negative", where="seed", fix="Give 0 or a positive whole number.")
