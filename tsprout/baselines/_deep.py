@@ -1,9 +1,10 @@
 """What the deep baselines share: scaling to the range of their paper, seeds, one small training loop, and their state.
 
-Inside, series are tensors ``(batch, channels, length)``; networks that walk through time turn them themselves. Networks are
-trained on latents brought to the range their paper trains on (``low`` to ``high``, each channel from its least to its
-largest value), and what they draw is brought back. All randomness comes from torch's global generator, seeded inside
-:func:`seeded` and restored after it; noise is drawn on the CPU, so that a seed starts from the same noise on any device.
+Inside, series are tensors ``(batch, channels, length)``; networks that walk through time turn them themselves.
+Networks are trained on latents brought to the range their paper trains on (``low`` to ``high``, each channel from its
+least to its largest value), and what they draw is brought back. All randomness comes from torch's global generator,
+seeded inside :func:`seeded` and restored after it; noise is drawn on the CPU, so that a seed starts from the same
+noise on any device.
 """
 
 from __future__ import annotations
@@ -188,7 +189,9 @@ def epochs_to_steps(epochs: int, n: int, batch: int) -> int:
     return epochs * math.ceil(n / min(batch, n))
 
 
-def gaussian_kl(mean: Tensor, log_variance: Tensor, other: Tensor | None = None, other_log: Tensor | None = None) -> Tensor:
+def gaussian_kl(
+    mean: Tensor, log_variance: Tensor, other: Tensor | None = None, other_log: Tensor | None = None
+) -> Tensor:
     """Kullback-Leibler divergence of diagonal Gaussians in nats, each element by itself.
 
     From ``N(mean, exp(log_variance))`` to ``N(other, exp(other_log))``, or to the standard normal without the latter.
@@ -236,7 +239,7 @@ class DeepBaseline(LatentBaseline):
 
     @abc.abstractmethod
     def _build(self, channels: int, length: int) -> nn.Module:
-        """The network with fresh weights from torch's global generator; all that the training needs is in its buffers."""
+        """The network with fresh weights from torch's global generator."""
 
     @abc.abstractmethod
     def _train(self, network: nn.Module, x: Tensor, progress: Progress | None) -> np.ndarray:

@@ -4,11 +4,11 @@ A baseline is fitted to a :class:`~tsprout.series.SeriesSet` and draws another o
 types: ``fit(series, seed=) -> self``, ``sample(n, seed=) -> SeriesSet``, ``save(folder)``, ``load(folder)``. The same
 seed gives the same bits, before and after saving.
 
-:class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values: it
-scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the main
-product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each label,
-and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``, ``_state``
-and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
+:class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values:
+it scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the
+main product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each
+label, and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``,
+``_state`` and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
 """
 
 from __future__ import annotations
@@ -137,9 +137,12 @@ class LatentBaseline(Baseline):
 
     Attributes:
         per_label: fit one part for each label; else one for all, and labels are dealt out without regard to values.
+        keeps_gaps: :meth:`_fit` is given NaN where nothing was observed, instead of what :mod:`tsprout.baselines.gaps`
+            fills in.
     """
 
     per_label: ClassVar[bool] = True
+    keeps_gaps: ClassVar[bool] = False
 
     _parts: list[Self] = field(init=False, default_factory=list, repr=False)
 
@@ -182,7 +185,7 @@ class LatentBaseline(Baseline):
         _check_seed(seed)
         check_usable(series)
         scaler = Scaler.fit(series)
-        own = _latent(series, scaler)
+        own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
         parts, notes = [], []
         for number, members in enumerate(self._groups(series)):
             part = type(self)(**self.settings)
@@ -245,7 +248,11 @@ class LatentBaseline(Baseline):
 
 
 def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    return complete(scaler.transform(np.where(series.observed, series.values, np.nan)), series.lengths)
+    return complete(_scaled(series, scaler), series.lengths)
+
+
+def _scaled(series: SeriesSet, scaler: Scaler) -> np.ndarray:
+    return scaler.transform(np.where(series.observed, series.values, np.nan))
 
 
 def _check_seed(seed: int) -> None:

@@ -1,20 +1,21 @@
 r"""TimeGAN: adversarial training in a learnt latent space, with a supervisor for the steps in time.
 
-Yoon, Jarrett and van der Schaar 2019, "Time-series Generative Adversarial Networks", NeurIPS. Five recurrent networks: an
-embedder :math:`e` and a recovery :math:`r` (an autoencoder, step by step), a generator :math:`g` of latents from noise, a
-supervisor :math:`s` that predicts the next latent, and a discriminator :math:`d`, bidirectional, one verdict a step. Three
-phases of equal length: the autoencoder alone; the supervisor alone, on real latents :math:`h = e(x)`; all together, where a
-turn is two steps of the generator and of the autoencoder and one of the discriminator, unless that is already ahead.
+Yoon, Jarrett and van der Schaar 2019, "Time-series Generative Adversarial Networks", NeurIPS. Five recurrent networks:
+an embedder :math:`e` and a recovery :math:`r` (an autoencoder, step by step), a generator :math:`g` of latents from
+noise, a supervisor :math:`s` that predicts the next latent, and a discriminator :math:`d`, bidirectional, one verdict
+a step. Three phases of equal length: the autoencoder alone; the supervisor alone, on real latents :math:`h = e(x)`;
+all together, where a turn is two steps of the generator and of the autoencoder and one of the discriminator, unless
+that is already ahead.
 
 .. math:: L_R = \| x - r(h) \|, \quad L_S = \| h_{2:T} - s(h)_{1:T-1} \|^2, \quad
           L_U = \text{cross-entropy of } d(h), d(s(g(z))), \gamma\, d(g(z))
 
-The paper writes the losses with weights :math:`\lambda = 1, \eta = 10`. The defaults here are those of its released set-up,
-with which its printed scores were computed: root of the squared errors, weights 10 and 0.1 for the autoencoder, 100 for the
-generator's supervision, 100 for the difference of mean and deviation of every cell over a batch (not in the paper; set
-``moments`` to 0 to leave it out), batches of 128, 10,000 iterations a phase, Adam at 1e-3, three layers of gated recurrent
-units, noise uniform in [0, 1] of as many dimensions as there are channels. The width is four times the channels (the paper),
-and at least 24 (the released set-up for six channels). Data in [0, 1].
+The paper writes the losses with weights :math:`\lambda = 1, \eta = 10`. The defaults here are those of its released
+set-up, with which its printed scores were computed: root of the squared errors, weights 10 and 0.1 for the
+autoencoder, 100 for the generator's supervision, 100 for the difference of mean and deviation of every cell over a
+batch (not in the paper; set ``moments`` to 0 to leave it out), batches of 128, 10,000 iterations a phase, Adam at
+1e-3, three layers of gated recurrent units, noise uniform in [0, 1] of as many dimensions as there are channels. The
+width is four times the channels (the paper), and at least 24 (the released set-up for six channels). Data in [0, 1].
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ _AHEAD = 0.15  # the discriminator rests while its loss is below this
 class Recurrent(nn.Module):
     """Gated recurrent units and a linear layer: ``(batch, length, into)`` to ``(batch, length, out)``."""
 
-    def __init__(self, into: int, hidden: int, out: int, layers: int, *, both: bool = False, squash: bool = True) -> None:
+    def __init__(
+        self, into: int, hidden: int, out: int, layers: int, *, both: bool = False, squash: bool = True
+    ) -> None:
         super().__init__()
         self.gru = nn.GRU(into, hidden, layers, batch_first=True, bidirectional=both)
         self.out = nn.Linear(2 * hidden if both else hidden, out)
@@ -106,7 +109,9 @@ class TimeGAN(DeepBaseline):
 
     name: ClassVar[str] = "timegan"
     summary: ClassVar[str] = "Adversarial networks in a learnt latent space (TimeGAN)"
-    source: ClassVar[str] = "Yoon, Jarrett and van der Schaar 2019, Time-series Generative Adversarial Networks, NeurIPS"
+    source: ClassVar[str] = (
+        "Yoon, Jarrett and van der Schaar 2019, Time-series Generative Adversarial Networks, NeurIPS"
+    )
 
     hidden: int = 0
     layers: int = 3

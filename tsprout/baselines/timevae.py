@@ -1,14 +1,15 @@
 r"""TimeVAE: a variational autoencoder with a convolutional encoder and a decoder of interpretable parts.
 
 Desai, Freeman, Wang and Beaver 2021, "TimeVAE: A Variational Auto-Encoder for Multivariate Time Series Generation",
-arXiv 2111.08095. Encoder: strided convolutions over time, then mean and variance of one latent vector a series. Decoder: the
-sum of a level, of a trend :math:`\sum_p \theta_p r^p` with :math:`r = 0 \dots 1` (``trend`` powers), of seasonal patterns
-(``seasons``), and of a convolutional residual; what is predicted are the coefficients. Loss: weighted squared error of a
-series plus the divergence from the standard normal.
+arXiv 2111.08095. Encoder: strided convolutions over time, then mean and variance of one latent vector a series.
+Decoder: the sum of a level, of a trend :math:`\sum_p \theta_p r^p` with :math:`r = 0 \dots 1` (``trend`` powers), of
+seasonal patterns (``seasons``), and of a convolutional residual; what is predicted are the coefficients. Loss:
+weighted squared error of a series plus the divergence from the standard normal.
 
-Defaults: latent of 8, filters 50, 100, 200, weight 3, batches of 16 (the released hyper-parameters; the paper gives 0.5 to
-3.5 for the weight); no trend, no seasons (its base form); kernels of 3, stride 2, Adam at 1e-3. It trains until the loss of an
-epoch has not fallen for 50 epochs, 1000 epochs at most, and halves the rate after 30 such epochs. Data in [0, 1].
+Defaults: latent of 8, filters 50, 100, 200, weight 3, batches of 16 (the released hyper-parameters; the paper gives
+0.5 to 3.5 for the weight); no trend, no seasons (its base form); kernels of 3, stride 2, Adam at 1e-3. It trains until
+the loss of an epoch has not fallen for 50 epochs, 1000 epochs at most, and halves the rate after 30 such epochs. Data
+in [0, 1].
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Residual(nn.Module):
     def __init__(self, channels: int, length: int, latent: int, filters: Sequence[int], last: int) -> None:
         super().__init__()
         self.shape = (channels, length)
-        self.first = nn.Sequential(nn.Linear(latent, filters[-1] * last), nn.ReLU(), nn.Unflatten(1, (filters[-1], last)))
+        self.first = nn.Sequential(
+            nn.Linear(latent, filters[-1] * last), nn.ReLU(), nn.Unflatten(1, (filters[-1], last))
+        )
         layers: list[nn.Module] = []
         outs = [*reversed(filters[:-1]), channels]
         for into, out in zip([filters[-1], *outs[:-1]], outs, strict=True):
@@ -132,7 +135,7 @@ class VAE(nn.Module):
         return series
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction of ``x`` through a latent drawn with ``noise (batch, latent)``, and the divergence ``(batch,)``."""
+        """Reconstruction of ``x`` through a latent drawn with ``noise (batch, latent)``, and its divergence."""
         mean, log_variance = self.encoder(x)
         made = self.decode(mean + (0.5 * log_variance).exp() * noise)
         return made, gaussian_kl(mean, log_variance).sum(dim=1)
@@ -141,7 +144,9 @@ class VAE(nn.Module):
 class Patience:
     """Halves the learning rate, then ends the training, when the mean loss of an epoch has long not fallen."""
 
-    def __init__(self, optimiser: torch.optim.Optimizer, per_epoch: int, patience: int, tolerance: float = 1e-3) -> None:
+    def __init__(
+        self, optimiser: torch.optim.Optimizer, per_epoch: int, patience: int, tolerance: float = 1e-3
+    ) -> None:
         self._optimiser, self._per_epoch, self._patience, self._tolerance = optimiser, per_epoch, patience, tolerance
         self._best, self._waited, self._slow, self._sum = float("inf"), 0, 0, 0.0
 
@@ -199,7 +204,9 @@ class TimeVAE(DeepBaseline):
         if not self.filters or min(self.filters) < 1:
             raise InputError("the encoder needs at least one layer of at least one filter", where="filters")
         if any(min(season) < 1 for season in self.seasons):
-            raise InputError("seasons are pairs of positive numbers", where="seasons", fix="Give for example ((7, 1),).")
+            raise InputError(
+                "seasons are pairs of positive numbers", where="seasons", fix="Give for example ((7, 1),)."
+            )
 
     def _build(self, channels: int, length: int) -> nn.Module:
         return VAE(channels, length, self.latent, self.filters, self.trend, self.seasons, self.residual)
