@@ -86,6 +86,7 @@ def kills(folder: Path, count: int, seed: int) -> list[dict[str, object]]:
     import lightning_fabric  # noqa: F401  imported once, here, and not in every fork
     import torch._dynamo as _  # noqa: F401  by the optimisers
 
+    import tsprout.pretraining
     import tsprout.train.configuration  # noqa: F401
 
     config, rng = folder / "killed.yaml", np.random.default_rng(seed)

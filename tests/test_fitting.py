@@ -46,7 +46,9 @@ def test_every_mode(mode: str) -> None:
     assert report.reason
     assert (fitted.model is base) == (report.mode == "prompt")
     assert (fitted.row is None) == (report.mode == "prompt")
-    assert (fitted.calibration is None) == (report.mode != "prompt")
+    assert fitted.calibration is not None
+    levels = any(v != 1 for v in fitted.calibration.factor) or any(v != 0 for v in fitted.calibration.shift)
+    assert levels == (report.mode == "prompt")
     assert FitReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     if mode != "prompt":
         trained = "full" if mode == "auto" else mode

@@ -30,6 +30,7 @@ def modules_after(code: str) -> set[str]:
         "import tsprout.cli",
         "from tsprout.cli import main; main(['--help'])",
         "from tsprout.cli import main; main(['run', '--help'])",
+        "from tsprout.cli import main; main(['pretrain', '--help'])",
         "from tsprout.cli import main; main(['run', 'x.csv', '-o', 'y', '-n', '0'])",
     ],
 )

@@ -123,6 +123,40 @@ def test_token_and_prompt_change_what_is_sampled() -> None:
     assert float((plain - with_prompt).abs().max()) > 1e-3
 
 
+def test_guidance_goes_from_untold_through_told_and_beyond() -> None:
+    model = woken(TRANSFORMER)
+    shots = torch.randn(1, 4, 2, 16, generator=seeded(5))
+    memory = model.encode(shots)
+    rows = torch.tensor([1])
+
+    def one_step(guidance: float | None, **told: object) -> torch.Tensor:
+        return model.sample((3, 2, 16), seeded(1), steps=1, guidance=guidance, **told)
+
+    plain = one_step(None, rows=rows, memory=memory)
+    assert torch.equal(plain, one_step(1.0, rows=rows, memory=memory))
+    untold = one_step(1.0)
+    assert not torch.allclose(plain, untold)
+    # One step returns the denoiser itself, so guidance is a straight line through both.
+    for weight in (0.0, 0.5, 1.7):
+        guided = one_step(weight, rows=rows, memory=memory)
+        torch.testing.assert_close(guided, untold + weight * (plain - untold), rtol=1e-4, atol=1e-4)
+    assert torch.equal(one_step(1.7, rows=rows), one_step(1.0, rows=rows))
+
+
+def test_guidance_of_the_configuration_is_the_default_and_costs_a_second_call() -> None:
+    guided = Denoiser(replace(TRANSFORMER, guidance=1.5))
+    guided.load_state_dict(woken(TRANSFORMER).state_dict())
+    memory = guided.encode(torch.randn(1, 4, 2, 16, generator=seeded(5)))
+    calls: list[None] = []
+    by_default = guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, on_step=lambda: calls.append(None))
+    assert len(calls) == 6
+    assert torch.equal(by_default, guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, guidance=1.5))
+    calls.clear()
+    guided.config = replace(guided.config, guidance_low=0.1, guidance_high=20.0)  # of 80, 5.3 and 0.01 only the second
+    guided.sample((2, 2, 16), seeded(), memory=memory, steps=3, on_step=lambda: calls.append(None))
+    assert len(calls) == 4
+
+
 def test_facts() -> None:
     model = Denoiser(TRANSFORMER)
     assert model.parameter_count == sum(p.numel() for p in model.parameters())

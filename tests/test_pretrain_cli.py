@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from tiny_corpus import HELD, small_corpus
 
 from tsprout import cli, pretraining, render_pretrain
 from tsprout.checkpoint import load
+from tsprout.console import Console
 from tsprout.train import configuration
 from tsprout.train.configuration import build, parameter_count, read_configuration, shipped, to_yaml
 from tsprout.train.loop import STATE
@@ -369,6 +371,31 @@ def test_parameters_are_counted_without_memory() -> None:
     assert parameter_count(config) == pytest.approx(34e6, rel=0.2)
     assert begun.device.type == "cpu" and torch.zeros(1).device.type == "cpu"
     assert configuration.SHIPPED.is_dir()
+
+
+def test_the_live_line_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    err = Terminal()
+    facts = {"name": "tiny", "parameters": 1234, "processes": 2, "device": "cpu", "steps": 1000, "seconds": 7200.0}
+    held = {"step": 9, "loss": 0.5, "windows_per_second": 77.0, "rate": 1e-3, "held out": {"mean": 0.625}}
+    with render_pretrain.watched(Console(err=err)) as watching:
+        assert watching.begin and watching.live and watching.log
+        watching.begin(facts)
+        watching.live(1, 0.75, 77.0)
+        time.sleep(0.01)
+        watching.log(held)
+        watching.live(900, 0.75, 77.0)
+    said = err.getvalue()
+    assert "tiny: 1,234 parameters, 2 processes on cpu, until 1,000 steps or 2h 00m" in said
+    assert "step 9, loss 0.5000, held out 0.6250, 77 windows/s, rate 0.001" in said
+    for part in ("900 of 1,000", "loss 0.7500", "77 windows/s", "0s left", "held out 0.6250"):
+        assert part in said, part
+    for console in (Console(err=err, quiet=True), Console(err=io.StringIO(), quiet=True)):
+        with render_pretrain.watched(console) as watching:
+            assert watching.live is watching.log is watching.begin is None
 
 
 @pytest.mark.parametrize(

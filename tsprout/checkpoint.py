@@ -104,7 +104,8 @@ def find(name: str | Path, options: HubOptions | None = None) -> Path:
     raise CheckpointError(
         "there is no such checkpoint",
         where=text,
-        fix=f"Bundled: {', '.join(bundled_names()) or 'none'}. Or name a folder, or a hub id such as owner/model.",
+        fix=f"Bundled: {', '.join(bundled_names()) or 'none'}. Or name a folder, a hub id such as owner/model, "
+        "or a baseline (tsprout models).",
     )
 
 

@@ -255,7 +255,7 @@ def doctor(*, console: Console) -> Mapping[str, Any]:
 @app.command()
 @verb
 def models(*, console: Console) -> Mapping[str, Any]:
-    """List the models that come with the package."""
+    """List the models that come with the package, and the baselines."""
     from tsprout import doctor as checks
     from tsprout import render
 

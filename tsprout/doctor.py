@@ -191,14 +191,16 @@ def read_golden(name: str) -> dict[str, Any] | None:
 
 
 def models() -> dict[str, Any]:
-    """The bundled checkpoints, with parameters, size, lengths, channels, and what their card says of them.
+    """The bundled checkpoints, with parameters, size, lengths, channels, what their card says; and all baselines.
 
     Raises:
         CheckpointError: one of them cannot be read.
     """
+    from tsprout.baselines import registry
     from tsprout.checkpoint import bundled_names
 
-    return {"command": "models", "models": [model_card(name) for name in bundled_names()]}
+    cards = [model_card(name) for name in bundled_names()]
+    return {"command": "models", "models": cards, "baselines": [vars(entry) for entry in registry.entries()]}
 
 
 def model_card(name: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class FitReport:
 class Fitted:
     """A fitted model, its adapter if it has one, its row in the token table if it has one, and the report.
 
-    ``calibration`` corrects level and spread of what an untrained model draws.
+    ``calibration`` corrects the spectrum of what the model draws, and of an untrained one level and spread.
     """
 
     model: Denoiser
@@ -194,11 +194,12 @@ def _search(
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
-    return Fitted(tuned.model, tuned.adapter, tuned.row, report)
+    spectrum = calibrate(tuned.model, shots, seed=seed, row=tuned.row, levels=False)
+    return Fitted(tuned.model, tuned.adapter, tuned.row, report, spectrum)
 
 
 def _shown(model: Denoiser, shots: Shots, report: FitReport, seed: int) -> Fitted:
-    """The model as it is, shown the shots, with level and spread of its channels put right."""
+    """The model as it is, shown the shots, with level, spread and spectrum of its channels put right."""
     return Fitted(model, None, None, report, calibrate(model, shots, seed=seed))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
+from tsprout.baselines import registry
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError, TsproutError
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
@@ -69,6 +70,8 @@ class FitOptions:
         if self.mode not in MODES:
             raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
         parse_budget(self.budget)
+        if self.model in registry.names():
+            registry.refuse_options(self.model, mode=None if self.mode == "auto" else self.mode)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | Non
 
 
 def load_model(name: str) -> Sprout:
-    """A model by bundled name, folder or hub id; a ``CheckpointError`` says why it cannot be used."""
+    """A model or baseline by name, folder or hub id; a ``CheckpointError`` says why it cannot be used."""
     from tsprout.synthesizer import Sprout
 
     return Sprout.from_pretrained(name)
@@ -156,12 +159,13 @@ def fit(
     Raises:
         InputError: an option, the file or the output folder cannot be used (before any work where that can be known).
     """
+    from tsprout.baselines import store
     from tsprout.checkpoint import FILES
     from tsprout.overview import describe
 
     reader, options = reader or ReaderOptions(), options or FitOptions()
     options.check()
-    check_folder(out, FILES, force=force)
+    check_folder(out, store.FILES if options.model in registry.names() else FILES, force=force)
     watch = Stopwatch()
     with watch.stage("read"):
         real = read_input(path, reader, progress)
@@ -292,6 +296,8 @@ def run(
     reader, fitting, sampling = reader or ReaderOptions(), fitting or FitOptions(), sampling or SampleOptions()
     fitting.check()
     sampling.check()
+    if fitting.model in registry.names():
+        registry.refuse_options(fitting.model, length=sampling.length, steps=sampling.steps, solver=sampling.solver)
     check_folder(out, RUN_FILES, force=force)
 
     import numpy as np

@@ -43,8 +43,8 @@ class ModelConfig:
     ``canonical``: channels of the canonical kernels. ``rows``: dataset tokens, ``prompt_depth``: layers of the prompt
     encoder (0 leaves either out). Diffusion: ``sigma_data``, the range ``sigma_min`` to ``sigma_max`` and ``rho`` of
     the schedule, log-normal training noise ``noise_mean`` and ``noise_std``, default ``solver`` and ``steps``;
-    ``guidance``: how much of the difference that the prompt makes is applied when a model draws (1: all of it, and one
-    network call a solver step instead of two).
+    ``guidance``: how much of the difference that the prompt makes is applied when a model draws (1: just it), at noise
+    levels from ``guidance_low`` to ``guidance_high``, where it costs a second network call.
 
     For comparison: ``channel_mixing``, how any number of channels enters and leaves the network ("dyconv"; "padded":
     zeros up to ``canonical`` channels, and no more; "learned": a learned resize; "invariant": whatever their order,
@@ -78,6 +78,8 @@ class ModelConfig:
     solver: str = "dpmpp-2m"
     steps: int = 10
     guidance: float = 1.0
+    guidance_low: float = 0.0
+    guidance_high: float = 1e6
     channel_mixing: str = "dyconv"
     prompt_use: str = "both"
     attention_every: int = 1
@@ -329,9 +331,10 @@ class Denoiser(nn.Module):
             memory: of one group, from :meth:`encode`; ``None`` for no prompt.
             steps: of the solver; by default the configuration's.
             solver: its name; by default the configuration's.
-            guidance: :math:`w` of :math:`D_\\varnothing + w (D - D_\\varnothing)`, where the model :math:`D` is told of token
-                and prompt and :math:`D_\\varnothing` of neither (Ho and Salimans 2022, arXiv 2207.12598); by default the
-                configuration's. Without a prompt there is none.
+            guidance: :math:`w` of :math:`D_0 + w (D - D_0)`, where the model :math:`D` is told of token and prompt and
+                :math:`D_0` of neither (Ho and Salimans 2022, arXiv 2207.12598), within the configured range of noise
+                levels (Kynkaanniemi et al. 2024, arXiv 2404.07724); by default the configuration's. Without a prompt
+                there is none.
             on_step: called before every network call.
 
         Raises:
@@ -352,7 +355,7 @@ class Denoiser(nn.Module):
 
         def denoise(x: Tensor, sigma: float) -> Tensor:
             told = call(x, sigma, rows, memory)
-            if memory is None or weight == 1:
+            if memory is None or weight == 1 or not config.guidance_low <= sigma <= config.guidance_high:
                 return told
             untold = call(x, sigma, None, None)
             return untold + weight * (told - untold)

@@ -28,7 +28,9 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes; warnings and errors only.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists, once the new one is complete.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same series on the same machine.")]
-Model = Annotated[str, typer.Option(help="Bundled name (see tsprout models), folder, or hub id owner/name[@revision].")]
+Model = Annotated[
+    str, typer.Option(help="Bundled model or baseline (see tsprout models), folder, or hub id owner/name[@revision].")
+]
 Mode = Annotated[str, typer.Option(help=f"One of {', '.join(MODES)}.")]
 Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h.")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]

@@ -187,7 +187,7 @@ def doctor(console: Console, account: Mapping[str, Any]) -> None:
 
 
 def models(console: Console, account: Mapping[str, Any]) -> None:
-    """A row for each bundled checkpoint."""
+    """A row for each bundled checkpoint, and one for each baseline."""
     rows = [
         [
             card["name"],
@@ -204,6 +204,14 @@ def models(console: Console, account: Mapping[str, Any]) -> None:
         console.table(["model", "parameters", "size", "lengths", "channels", "format", "licence"], rows)
     else:
         console.say("no model is bundled with this installation")
+    baselines = account.get("baselines", [])
+    if baselines:
+        console.say()
+        usable = [entry for entry in baselines if entry["error"] is None]
+        console.table(["baseline", "draws", "from"], [[e["name"], e["summary"], e["package"]] for e in usable])
+    for entry in baselines:
+        if entry["error"] is not None:
+            console.warn(f"{entry['name']} cannot be used: {entry['error']}")
 
 
 def _span(card: Mapping[str, Any], what: str) -> str:

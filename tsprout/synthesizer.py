@@ -95,6 +95,9 @@ class Sprout:
     ) -> Sprout:
         """Load a checkpoint: a bundled name, a folder, or a Hugging Face id (``owner/model``, needs the extra ``hub``).
 
+        The name of a baseline (``tsprout.baselines.names()``), or the folder of a fitted one, gives a
+        :class:`~tsprout.peer.Peer`, which has the same methods.
+
         Args:
             name_or_path: see above; ``owner/model@revision`` names a revision, too.
             revision: branch, tag or commit of a model on the hub.
@@ -106,6 +109,13 @@ class Sprout:
         Raises:
             CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
         """
+        from tsprout import peer
+
+        if peer.is_peer(name_or_path):
+            if revision is not None:
+                fix = "Leave the revision out, or give the full name of a model on the hub."
+                raise CheckpointError("only models on the hub have revisions", where=str(name_or_path), fix=fix)
+            return peer.Peer.open(name_or_path)
         options = HubOptions(revision, cache_dir, local_files_only, token)
         loaded = checkpoints.load(name_or_path, device=device, options=options)
         fitted = loaded.fitted

@@ -1,15 +1,25 @@
-"""Level and spread of an untrained model's samples, put right."""
+"""Level, spread and spectrum of an untrained model's samples, put right."""
 
 from __future__ import annotations
 
 import json
 
 import numpy as np
+import pytest
 import torch
 from tiny_models import TRANSFORMER, waves, woken
 
 from tsprout.train import calibration as module
-from tsprout.train.calibration import Calibration, calibrate, moments
+from tsprout.train.calibration import (
+    BANDS,
+    Calibration,
+    band_gains,
+    band_of,
+    band_power,
+    calibrate,
+    filter_bands,
+    moments,
+)
 from tsprout.train.shots import Shots
 
 
@@ -51,3 +61,61 @@ def test_round_trip_and_seed() -> None:
     one, same, other = (calibrate(woken(TRANSFORMER), shots, seed=s) for s in (1, 1, 2))
     assert one == same != other
     assert Calibration.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_every_cosine_is_in_one_band_and_the_level_in_one_of_its_own() -> None:
+    for length in (4, 8, 24, 250):
+        bands = band_of(length)
+        assert len(bands) == length
+        assert bands[0] == 0 and (bands[1:] > 0).all() and bands[-1] == len(BANDS) - 1
+        assert (np.diff(bands) >= 0).all()
+
+
+def test_gains_act_on_their_band_alone() -> None:
+    series = waves(5, 2, 32)
+    assert np.allclose(filter_bands(series, np.ones((2, len(BANDS)))), series, atol=1e-5)
+    gains = np.ones((2, len(BANDS)))
+    gains[1, -1] = 0.5
+    before, after = band_power(series)[0], band_power(filter_bands(series, gains))[0]
+    expected = before * gains**2
+    assert np.allclose(after, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_rough_samples_of_smooth_shots_are_smoothed() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(rng.standard_normal((200, 1, 64)), axis=-1).astype(np.float32) / 8
+    rough = smooth + 0.3 * rng.standard_normal(smooth.shape).astype(np.float32)
+    shots = Shots.from_latent(smooth[:100], np.full(100, 64))
+    gains = band_gains(rough[100:], shots)
+    assert gains is not None and gains.shape == (1, len(BANDS))
+    assert gains[0, 0] == 1.0
+    assert gains[0, -1] < 0.6
+    wanted = band_power(smooth[:100])[0]
+    assert np.allclose(band_power(filter_bands(rough[100:], gains))[0][:, 2:], wanted[:, 2:], rtol=0.5)
+
+
+def test_few_values_correct_in_part() -> None:
+    drawn = 2 * waves(50, 1, 16)
+    one, many = (band_gains(drawn, Shots.from_latent(waves(n, 1, 16), np.full(n, 16))) for n in (1, 40))
+    assert one is not None and many is not None
+    away = np.abs(np.log(np.stack([one, many])[:, 0, 1:]))
+    assert (away[0] <= away[1] + 0.05).all() and away[0].sum() < away[1].sum()
+
+
+@pytest.mark.parametrize("broken", ["gaps", "short"])
+def test_without_a_whole_shot_the_spectrum_is_left_alone(broken: str) -> None:
+    latent = waves(6, 2, 16)
+    lengths = np.full(6, 16)
+    if broken == "gaps":
+        latent[:, :, 3] = np.nan
+    else:
+        latent[:, :, 10:], lengths = np.nan, np.full(6, 10)
+    shots = Shots.from_latent(latent, lengths)
+    assert band_gains(waves(20, 2, 16), shots) is None
+    assert calibrate(woken(TRANSFORMER), Shots.from_latent(waves(3, 1, 2), np.full(3, 2)), seed=0).gains == ()
+
+
+def test_what_was_written_without_gains_is_applied_as_it_was() -> None:
+    old = Calibration.from_dict({"factor": [2.0], "shift": [1.0]})
+    series = waves(3, 1, 12)
+    assert np.array_equal(old.apply(series), series * np.float32(2) + np.float32(1))

@@ -229,7 +229,7 @@ def test_groups_of_a_piece_count_by_their_series(corpus: Corpus, tmp_path: Path)
         loss, counted = run.loss(torch.Generator().manual_seed(0))
     sizes = [len(part) for part in seen]
     assert sizes == [one.targets.shape[0] * 6, other.targets.shape[0] * 2]
-    assert float(loss.detach()) == pytest.approx(sum(float(part.sum()) for part in seen) / sum(sizes))
+    assert float(loss.detach()) == pytest.approx(sum(float(part.detach().sum()) for part in seen) / sum(sizes))
     assert counted[0] == sum(sizes)
 
 

@@ -24,7 +24,6 @@ def strongest(x: Tensor, count: int) -> Tensor:
 
     The constant and, for even lengths, the highest frequency are never kept: they have no conjugate partner. It
     returns :math:`\\frac{1}{L} \\sum_k A_k [\\cos(2 \\pi f_k t + \\phi_k) + \\cos(2 \\pi \\bar f_k t + \\bar \\phi_k)]`.
-
     """
     length = x.shape[1]
     last = (length - 1) // 2

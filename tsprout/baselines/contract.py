@@ -4,10 +4,10 @@ A baseline is fitted to a :class:`~tsprout.series.SeriesSet` and draws another o
 types: ``fit(series, seed=) -> self``, ``sample(n, seed=) -> SeriesSet``, ``save(folder)``, ``load(folder)``. The same
 seed gives the same bits, before and after saving.
 
-:class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values:
-it scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the
-main product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each
-label, and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``,
+:class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values: it
+scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the main
+product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each label,
+and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``,
 ``_state`` and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
 """
 
@@ -64,6 +64,10 @@ class Baseline(abc.ABC):
         """Hyper-parameters by name; the class called with them gives the same method, not fitted."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
+    def fresh(self) -> Self:
+        """The same method with the same hyper-parameters, not fitted."""
+        return type(self)(**self.settings)
+
     @abc.abstractmethod
     def fit(self, series: SeriesSet, *, seed: int, progress: Progress | None = None) -> Self:
         """Fit to ``series``, forgetting an earlier fit; returns the object itself.
@@ -118,7 +122,7 @@ class Baseline(abc.ABC):
 
         return store.load(folder, cls)
 
-    def _check_sample(self, n: int, seed: int) -> SeriesSet:
+    def check_sample(self, n: int, seed: int) -> SeriesSet:
         """The shots, once ``n`` and ``seed`` can be."""
         if self.shots is None:
             raise InputError(f"the baseline {self.name} has not been fitted to any series yet", fix="Call fit first.")
@@ -144,7 +148,7 @@ class LatentBaseline(Baseline):
     per_label: ClassVar[bool] = True
     keeps_gaps: ClassVar[bool] = False
 
-    _parts: list[Self] = field(init=False, default_factory=list, repr=False)
+    _parts: list[LatentBaseline] = field(init=False, default_factory=list, repr=False)
 
     @abc.abstractmethod
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
@@ -186,9 +190,10 @@ class LatentBaseline(Baseline):
         check_usable(series)
         scaler = Scaler.fit(series)
         own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
-        parts, notes = [], []
+        parts: list[LatentBaseline] = []
+        notes: list[str] = []
         for number, members in enumerate(self._groups(series)):
-            part = type(self)(**self.settings)
+            part = self.fresh()
             part._fit(own[members], series.lengths[members], derived_seed(seed, number), progress)
             parts.append(part)
             notes += [note for note in part.notes if note not in notes]
@@ -201,7 +206,7 @@ class LatentBaseline(Baseline):
 
     def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
         """See :meth:`Baseline.sample_batches`."""
-        return self._batches(self._check_sample(n, seed), n, seed, progress)
+        return self._batches(self.check_sample(n, seed), n, seed, progress)
 
     def _batches(self, shots: SeriesSet, n: int, seed: int, progress: Progress | None) -> Iterator[SeriesSet]:
         scaler = self.scaler
@@ -239,12 +244,13 @@ class LatentBaseline(Baseline):
 
     def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
         assert self.shots is not None
-        self._parts = []
+        parts: list[LatentBaseline] = []
         for number in range(len(self._groups(self.shots))):
-            part = type(self)(**self.settings)
+            part = self.fresh()
             begin = f"{number}."
             part._restore({k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)})
-            self._parts.append(part)
+            parts.append(part)
+        self._parts = parts
 
 
 def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:

@@ -102,6 +102,25 @@ def entries() -> list[Entry]:
     return found
 
 
+def refuse_options(name: str, **given: object) -> None:
+    """Refuse what only a pre-trained model can be told, where it is not ``None``.
+
+    Args:
+        name: of the baseline.
+        **given: options by name; underscores stand for hyphens.
+
+    Raises:
+        InputError: one was given.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"the baseline {name} takes no {option.replace('_', '-')}",
+                where=option.replace("_", "-"),
+                fix="Leave it out: a baseline is fitted and drawn from as published, in the lengths of its input.",
+            )
+
+
 def load(folder: str | Path) -> Baseline:
     """A fitted baseline of any method from its folder.
 

@@ -4,7 +4,8 @@ A model that has never met a set draws its channels somewhat too high or low, to
 few samples show by how much. First the power of each band of frequencies, band by band on the discrete cosine
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
-draws them. Trained models need none (measured in ``docs/experiments/first-checkpoint.md``).
+draws them. A model that was trained on the shots has levels and spreads of its own, which serve better than those of
+the shots alone; of it only the spectrum is corrected (measured in ``docs/experiments/guidance.md``).
 """
 
 from __future__ import annotations
@@ -83,22 +84,31 @@ def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @torch.no_grad()
-def calibrate(model: Denoiser, shots: Shots, *, seed: int) -> Calibration:
-    """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots."""
-    memory = encode_prompts(model, [shots.part().to(model.device)])
-    length = int(np.median(shots.lengths))
-    shape = (_SAMPLES, shots.values.shape[1], length)
-    drawn = model.sample(shape, torch.Generator().manual_seed(seed), memory=memory, steps=_STEPS).cpu().numpy()
+def calibrate(model: Denoiser, shots: Shots, *, seed: int, row: int | None = None, levels: bool = True) -> Calibration:
+    """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
+
+    Args:
+        model: that is to be corrected.
+        shots: scaled.
+        seed: of the samples it is found from.
+        row: of the model's token table, where it draws with one.
+        levels: without, only the spectrum.
+    """
+    memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
+    rows = None if row is None else torch.full((1,), row, device=model.device)
+    shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
+    generator = torch.Generator().manual_seed(seed)
+    drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu().numpy()
     gains = band_gains(drawn, shots)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
     mean, spread = moments(shots.values.numpy(), shots.observed.numpy())
     own, wide = moments(drawn, np.isfinite(drawn))
-    usable = (spread > 0) & (wide > 0)
+    usable = (spread > 0) & (wide > 0) & levels
     factor = np.clip(np.where(usable, spread / np.where(usable, wide, 1), 1), 1 / _MOST, _MOST)
     shift = np.where(usable, mean - factor * own, 0)
-    rows = () if gains is None else tuple(map(tuple, gains.tolist()))
-    return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), rows)
+    bands = () if gains is None else tuple(map(tuple, gains.tolist()))
+    return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), bands)
 
 
 def band_gains(drawn: np.ndarray, shots: Shots) -> np.ndarray | None:

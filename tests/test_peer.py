@@ -1,0 +1,115 @@
+"""Every job takes a baseline by name, and what baselines do not have is refused in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tsprout import Sprout, cli
+from tsprout.errors import CheckpointError, InputError
+from tsprout.peer import Peer, is_peer
+
+CSV = "id,time,x,y\n" + "".join(
+    f"s{series},2024-01-{step + 1:02d},{np.sin(series + step / 2):.3f},{(series + step) % 4}\n"
+    for series in range(6)
+    for step in range(8)
+)
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "real.csv").write_text(CSV, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return "real.csv"
+
+
+def test_the_whole_job(real: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", real, "-o", "out", "-n", "12", "--model", "levels-shapes", "--seed", "5", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["fit"]["mode"] == "levels-shapes"
+    assert summary["scores"]["scores"]
+    assert {path.name for path in Path("out").iterdir()} == {
+        "synthetic.csv",
+        "summary.json",
+        "report.html",
+        "real_vs_synthetic.png",
+    }
+    lines = Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id,time,x,y"
+    assert len(lines) == 1 + 12 * 8
+    assert cli.main(["fit", real, "-o", "fitted", "--model", "levels-shapes", "--seed", "5", "--budget", "5s"]) == 0
+    assert "whatever the budget" in capsys.readouterr().err
+    assert cli.main(["sample", "fitted", "-n", "12", "-o", "again.csv", "--seed", "5"]) == 0
+    assert Path("again.csv").read_bytes() == Path("out/synthetic.csv").read_bytes()
+    assert cli.main(["fit", real, "-o", "fitted", "--model", "jitter"]) == 2
+    assert cli.main(["fit", real, "-o", "fitted", "--model", "jitter", "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        (["--mode", "full"], "mode"),
+        (["--steps", "3"], "steps"),
+        (["--solver", "heun"], "solver"),
+        (["--length", "9"], "length"),
+    ],
+)
+def test_options_that_make_no_sense(real: str, given: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "absent.csv", "-o", "out", "--model", "copies", *given]) == 2
+    said = capsys.readouterr().err
+    assert f"takes no {word}" in said, "said before the file is looked at"
+    fitted = Sprout.from_pretrained("copies").fit(real)
+    with pytest.raises(InputError, match=f"takes no {word}"):
+        if word == "mode":
+            fitted.fit(real, "full")
+        fitted.sample(2, **{word: 9})
+
+
+def test_models_lists_them(real: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("copies", "levels-shapes", "gp"):
+        assert name in shown
+    assert cli.main(["sample", "copies", "-o", "x.csv"]) == 2
+    assert "not been fitted" in capsys.readouterr().err
+    assert cli.main(["sample", "copie", "-o", "x.csv"]) == 2
+    assert "tsprout models" in capsys.readouterr().err
+
+
+def test_front_door(real: str) -> None:
+    assert is_peer("copies")
+    assert not is_peer("small")
+    assert not is_peer("./copies")
+    peer = Sprout.from_pretrained("jitter")
+    assert isinstance(peer, Peer)
+    assert "not fitted" in repr(peer)
+    fitted = peer.fit(real)
+    assert peer.shots is None
+    assert "6 series" in repr(fitted)
+    assert fitted.fit_report is not None
+    with pytest.raises(InputError, match="not pushed"):
+        fitted.push_to_hub("owner/name")
+    with pytest.raises(InputError, match="not pushed"):
+        fitted.save_pretrained("x", push_to_hub=True)
+    with pytest.raises(CheckpointError, match="revision"):
+        Sprout.from_pretrained("jitter", revision="v1")
+
+
+@pytest.mark.parametrize("damage", ["description", "version", "name", "shots", "other"])
+def test_damaged_folders(real: str, damage: str) -> None:
+    Sprout.from_pretrained("var").fit(real).save_pretrained("fitted")
+    path = Path("fitted/baseline.json")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if damage == "description":
+        path.write_text(path.read_text(encoding="utf-8")[:50], encoding="utf-8")
+    elif damage == "shots":
+        Path("fitted/shots.safetensors").unlink()
+    else:
+        change = {"version": {"format_version": 99}, "name": {"name": "gone"}, "other": {"name": "gp"}}[damage]
+        path.write_text(json.dumps(facts | change), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        Sprout.from_pretrained("fitted").sample(2)
+    assert caught.value.fix

@@ -1,0 +1,140 @@
+"""A baseline in the shape of :class:`~tsprout.synthesizer.Sprout`, so that every job takes any of them by name.
+
+>>> from tsprout import Sprout
+>>> synthetic = Sprout.from_pretrained("gp").fit("patients.csv").sample(1000)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tsprout.baselines import registry, store
+from tsprout.baselines.contract import Baseline
+from tsprout.budget import parse_budget
+from tsprout.checkpoint import bundled_names
+from tsprout.data.frames import from_object
+from tsprout.errors import InputError
+from tsprout.fitting import FitReport
+from tsprout.series import SeriesSet
+from tsprout.synthesizer import Progress, Sprout
+
+_USUAL = 60.0
+
+
+def is_peer(name: str | Path) -> bool:
+    """Whether a name or path is that of a baseline. Bundled checkpoints come first; ``./name`` is always a folder."""
+    return str(name) not in bundled_names() and (str(name) in registry.names() or store.is_baseline(name))
+
+
+class Peer(Sprout):
+    """A baseline, fitted or not, with the methods of a :class:`Sprout` and no network.
+
+    Attributes:
+        baseline: what does the work.
+    """
+
+    def __init__(self, baseline: Baseline, fit_report: FitReport | None = None) -> None:
+        self.baseline, self.info, self.notes = baseline, {}, ()
+        self.shots, self.scaler, self.fit_report = baseline.shots, baseline.scaler, fit_report
+        if baseline.shots is not None and fit_report is None:
+            self.fit_report = _report(baseline)
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self.shots is None else f"fitted on {self.shots!r}"
+        return f"Peer({self.baseline.name}, {state})"
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Peer:
+        """A baseline by its name, or a fitted one from its folder.
+
+        Raises:
+            InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault.
+        """
+        if str(name_or_path) in registry.names():
+            return cls(registry.get(str(name_or_path))())
+        return cls(registry.load(name_or_path))
+
+    def fit(
+        self,
+        data: Any,
+        mode: str = "auto",
+        *,
+        budget: str | float = "60s",
+        seed: int = 0,
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        transforms: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        **reader: Any,
+    ) -> Peer:
+        """Fit to series; returns a new, fitted object. A baseline has no modes, and takes the time it takes.
+
+        Raises:
+            InputError: the data cannot be used, or an option was given that baselines do not have.
+        """
+        name = self.baseline.name
+        registry.refuse_options(
+            name, mode=None if mode == "auto" else mode, bounds=bounds or None, transforms=transforms or None
+        )
+        unusual = parse_budget(budget) != _USUAL
+        series = from_object(data, **reader)
+        start = time.monotonic()
+        fitted = self.baseline.fresh().fit(series, seed=seed, progress=progress)
+        report = _report(fitted, time.monotonic() - start)
+        if unusual:
+            report.notes += ("a baseline is fitted as published, whatever the budget",)
+        return Peer(fitted, report)
+
+    def sample_batches(
+        self,
+        n: int,
+        *,
+        length: int | None = None,
+        steps: int | None = None,
+        solver: str | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[SeriesSet]:
+        """Draw ``n`` series in batches; see :meth:`Sprout.sample_batches`.
+
+        Raises:
+            InputError: an option was given that baselines do not have, or nothing has been fitted.
+        """
+        registry.refuse_options(self.baseline.name, length=length, steps=steps, solver=solver, batch_size=batch_size)
+        self.baseline.check_sample(n, seed)
+        return self.baseline.sample_batches(n, seed=seed, progress=progress)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        force: bool = False,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **push: Any,
+    ) -> None:
+        """Write a folder that :meth:`Sprout.from_pretrained` reads. **It contains the series it was fitted to.**
+
+        Raises:
+            InputError: see :meth:`Baseline.save`; baselines are not pushed.
+        """
+        if push_to_hub or repo_id is not None or push:
+            raise _not_pushed(self.baseline.name)
+        self.baseline.save(folder, force=force)
+
+    def push_to_hub(self, repo_id: str, **push: Any) -> str:
+        """Refused: a fitted baseline is little more than the series it was fitted to."""
+        raise _not_pushed(self.baseline.name)
+
+
+def _not_pushed(name: str) -> InputError:
+    what = f"the baseline {name} is little more than the series it was fitted to, and is not pushed"
+    return InputError(what, fix="Share the folder yourself if you mean to.")
+
+
+def _report(baseline: Baseline, seconds: float = 0.0) -> FitReport:
+    reason = f"a baseline: {baseline.summary}"
+    return FitReport(mode=baseline.name, requested="auto", reason=reason, seconds=seconds, notes=baseline.notes)
