@@ -22,8 +22,8 @@ from torch import Tensor, nn
 def strongest(x: Tensor, count: int) -> Tensor:
     """Keep the ``count`` strongest frequencies of ``x (batch, length, width)`` over time, each column by itself.
 
-    The constant and, for even lengths, the highest frequency are never kept: they have no conjugate partner. It
-    returns :math:`\\frac{1}{L} \\sum_k A_k [\\cos(2 \\pi f_k t + \\phi_k) + \\cos(2 \\pi \\bar f_k t + \\bar \\phi_k)]`.
+    Neither the constant nor, for even lengths, the highest frequency: they have no conjugate partner. What is returned
+    is :math:`\\frac{1}{L} \\sum_k A_k [\\cos(2 \\pi f_k t + \\phi_k) + \\cos(2 \\pi \\bar f_k t + \\bar \\phi_k)]`.
     """
     length = x.shape[1]
     last = (length - 1) // 2

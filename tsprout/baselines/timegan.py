@@ -72,11 +72,11 @@ class Networks(nn.Module):
         return series
 
 
-def supervised(networks: Networks, h: Tensor) -> Tensor:
-    """Squared error of the supervisor, one step ahead; 0 for series of one step."""
+def one_ahead(predicted: Tensor, h: Tensor) -> Tensor:
+    """Squared error of what was ``predicted`` from ``h``, one step ahead; 0 for series of one step."""
     if h.shape[1] < 2:
-        return h.sum() * 0
-    return F.mse_loss(networks.supervisor(h)[:, :-1], h[:, 1:])
+        return predicted.sum() * 0
+    return F.mse_loss(predicted[:, :-1], h[:, 1:])
 
 
 def moments(made: Tensor, real: Tensor) -> Tensor:
@@ -175,12 +175,13 @@ class TimeGAN(DeepBaseline):
 
     def _generator_loss(self, networks: Networks, some: Tensor) -> Tensor:
         raw = networks.generator(networks.noise(len(some), some.shape[1], some.device))
-        led = networks.supervisor(raw)
         with torch.no_grad():
             h = networks.embedder(some)
-        loss = _cross_entropy(networks.discriminator(led), True)
-        loss = loss + self.gamma * _cross_entropy(networks.discriminator(raw), True)
-        loss = loss + self.eta * _root(supervised(networks, h))
+        # Short networks cost calls, not arithmetic: what passes the same one passes together.
+        led, ahead = networks.supervisor(torch.cat([raw, h])).chunk(2)
+        on_led, on_raw = networks.discriminator(torch.cat([led, raw])).chunk(2)
+        loss = _cross_entropy(on_led, True) + self.gamma * _cross_entropy(on_raw, True)
+        loss = loss + self.eta * _root(one_ahead(ahead, h))
         if self.moments:
             loss = loss + self.moments * moments(networks.recovery(led), some)
         return loss
@@ -188,15 +189,16 @@ class TimeGAN(DeepBaseline):
     def _coder_loss(self, networks: Networks, some: Tensor) -> Tensor:
         h = networks.embedder(some)
         error = F.mse_loss(networks.recovery(h), some)
-        return self.reconstruction * _root(error) + self.supervision * supervised(networks, h)
+        return self.reconstruction * _root(error) + self.supervision * one_ahead(networks.supervisor(h), h)
 
     def _discriminator_loss(self, networks: Networks, some: Tensor) -> Tensor:
         with torch.no_grad():
             h = networks.embedder(some)
             raw = networks.generator(networks.noise(len(some), some.shape[1], some.device))
             led = networks.supervisor(raw)
-        loss = _cross_entropy(networks.discriminator(h), True) + _cross_entropy(networks.discriminator(led), False)
-        return loss + self.gamma * _cross_entropy(networks.discriminator(raw), False)
+        on_h, on_led, on_raw = networks.discriminator(torch.cat([h, led, raw])).chunk(3)
+        loss = _cross_entropy(on_h, True) + _cross_entropy(on_led, False)
+        return loss + self.gamma * _cross_entropy(on_raw, False)
 
     def _generate(self, network: nn.Module, n: int, device: torch.device) -> Tensor:
         assert isinstance(network, Networks)
