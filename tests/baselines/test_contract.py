@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from baselines.cases import mixed, waves
+from small_baselines import SMALL
 
 from tsprout.baselines import Baseline, get, load, names
 from tsprout.baselines.store import FACTS, STATE
@@ -15,7 +16,7 @@ from tsprout.errors import CheckpointError, InputError
 from tsprout.series import SeriesSet
 
 # What makes a method quick enough for here; the hyper-parameters are the published ones everywhere else.
-QUICK: dict[str, dict[str, object]] = {}
+QUICK: dict[str, dict[str, object]] = {**SMALL}
 ALTERS_NOTHING = ("copies",)
 
 every = pytest.mark.parametrize("name", names())

@@ -141,9 +141,12 @@ class LatentBaseline(Baseline):
 
     Attributes:
         per_label: fit one part for each label; else one for all, and labels are dealt out without regard to values.
+        keeps_gaps: :meth:`_fit` is given NaN where nothing was observed, instead of what :mod:`tsprout.baselines.gaps`
+            fills in.
     """
 
     per_label: ClassVar[bool] = True
+    keeps_gaps: ClassVar[bool] = False
 
     _parts: list[LatentBaseline] = field(init=False, default_factory=list, repr=False)
 
@@ -186,7 +189,7 @@ class LatentBaseline(Baseline):
         _check_seed(seed)
         check_usable(series)
         scaler = Scaler.fit(series)
-        own = _latent(series, scaler)
+        own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
         parts: list[LatentBaseline] = []
         notes: list[str] = []
         for number, members in enumerate(self._groups(series)):
@@ -251,7 +254,11 @@ class LatentBaseline(Baseline):
 
 
 def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    return complete(scaler.transform(np.where(series.observed, series.values, np.nan)), series.lengths)
+    return complete(_scaled(series, scaler), series.lengths)
+
+
+def _scaled(series: SeriesSet, scaler: Scaler) -> np.ndarray:
+    return scaler.transform(np.where(series.observed, series.values, np.nan))
 
 
 def _check_seed(seed: int) -> None:

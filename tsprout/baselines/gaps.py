@@ -20,6 +20,7 @@ def complete(latent: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     Args:
         latent: ``(n, channels, length)``, NaN where not observed.
         lengths: ``(n,)`` each series' own length, at least 1.
+
     """
     n, channels, length = latent.shape
     out = np.empty(latent.shape, dtype=np.float32)

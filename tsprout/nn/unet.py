@@ -213,8 +213,16 @@ class UNet(nn.Module):
         grid = self.grid(length)
         if memory is None and self.conditioner.prompt is not None:
             memory = self.conditioner.prompt.nothing(1, x.dtype)
-        vector = F.silu(self.conditioner(noise, channels, length, rows, memory))
-        image = self.first(embed(x, grid), self.width)
+        vector = self.conditioner(noise, channels, length, rows, memory)
+        return invert(self.on_image(embed(x, grid), vector, memory), grid)
+
+    def on_image(self, image: Tensor, vector: Tensor, memory: Memory | None = None) -> Tensor:
+        """Images ``(batch, channels, rows, columns)`` to the same shape, told a conditioning ``vector``.
+
+        What :meth:`forward` does between embedding and inversion, for methods whose diffusion is that of the image.
+        """
+        vector, channels = F.silu(vector), image.shape[1]
+        image = self.first(image, self.width)
         skips = [image]
         for module in self.down:
             image = module(image) if isinstance(module, Down) else module(image, vector, memory)
@@ -226,4 +234,4 @@ class UNet(nn.Module):
                 image = module(image, skips[-1].shape[-2:])
             else:
                 image = module(torch.cat([image, skips.pop()], dim=1), vector, memory)
-        return invert(self.last(F.silu(self.norm(image)), channels), grid)
+        return self.last(F.silu(self.norm(image)), channels)
