@@ -11,7 +11,7 @@ from tsprout.errors import InputError
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("30s", 30), ("2m", 120), ("1.5h", 5400), ("45", 45), (60, 60), (7.5, 7.5), (" 10 SEC ", 10), ("2 min", 120)]
-    + [(".5m", 30), ("5.s", 5)],
+    + [(".5m", 30), ("5.s", 5), ("2d", 172_800)],
 )
 def test_budgets(text: str | float, seconds: float) -> None:
     assert parse_budget(text) == seconds

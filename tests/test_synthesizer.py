@@ -105,7 +105,8 @@ def test_one_series_and_ragged_ones_in_every_mode(mode: str, data: SeriesSet) ->
     + [(256, 8), (1, 4), (3, 5), (1, 1024)],
 )
 @pytest.mark.parametrize("config", [TRANSFORMER, UNET], ids=["transformer", "unet"])
-def test_every_size(config: ModelConfig, channels: int, length: int) -> None:
+def test_every_size(config: ModelConfig, channels: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsprout.train.calibration._SAMPLES", 4)
     drawn = fit(shots(3, channels, length), config=config).sample(2)
     assert drawn.values.shape == (2, channels, length)
     assert np.isfinite(drawn.values).all()
