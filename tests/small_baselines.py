@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,3 +79,16 @@ def drawn(name: str, latent: np.ndarray, n: int, **settings: Any) -> tuple[np.nd
     assert isinstance(baseline, DeepBaseline)
     baseline._fit(latent, np.full(len(latent), latent.shape[2]), 1, None)
     return baseline._sample(n, 2), baseline.losses
+
+
+@cache
+def tiny_checkpoint() -> str:
+    """The folder of a tiny model of the paper's kind, gone when Python ends."""
+    from tiny_models import PADDED, woken
+
+    from tsprout.checkpoint import Checkpoint, save
+
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    save(Checkpoint(woken(PADDED)), f"{folder}/model")
+    return f"{folder}/model"

@@ -37,7 +37,7 @@ FLOORS = {
         "reservoir",
         "bench",
     ),
-    5: ("synthesizer", "fitting", "peer"),
+    5: ("synthesizer", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "data", "metrics", "baselines", "identity"),

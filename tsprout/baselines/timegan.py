@@ -156,7 +156,7 @@ class TimeGAN(DeepBaseline):
         for done in range(1, self.iterations + 1):
             with torch.no_grad():
                 h = network.embedder(x[next(draws)])
-            step(optimiser, supervised(network, h))
+            step(optimiser, one_ahead(network.supervisor(h), h))
             told("supervisor", done)
         optimisers = adam(maker), adam(coder), adam(list(network.discriminator.parameters()))
         losses = []
