@@ -76,6 +76,7 @@ class FakeSprout:
         *,
         length: int | None = None,
         steps: int | None = None,
+        guidance: float | None = None,
         solver: str | None = None,
         seed: int = 0,
         batch_size: int | None = None,

@@ -53,6 +53,7 @@ def test_the_whole_job(real: str, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--mode", "full"], "mode"),
         (["--steps", "3"], "steps"),
+        (["--guidance", "1.5"], "guidance"),
         (["--solver", "heun"], "solver"),
         (["--length", "9"], "length"),
     ],

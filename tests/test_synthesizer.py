@@ -425,7 +425,7 @@ def test_a_model_that_is_not_fitted_says_so() -> None:
 @pytest.mark.parametrize(
     "options",
     [{"n": 0}, {"n": -5}, {"steps": 0}, {"batch_size": 0}, {"solver": "euler"}, {"seed": -1}]
-    + [{"length": 3}, {"length": 1025}, {"length": 0}],
+    + [{"length": 3}, {"length": 1025}, {"length": 0}, {"guidance": -0.5}, {"guidance": float("nan")}, {"guidance": 9}],
 )
 def test_samples_that_cannot_be_are_refused_before_anything_is_drawn(options: dict) -> None:
     fitted = fit(shots())
@@ -505,9 +505,16 @@ def test_samples_that_are_not_finite_are_an_error() -> None:
 def test_other_steps_and_solvers() -> None:
     fitted = fit(shots())
     base = fitted.sample(3)
-    for options in ({"steps": 5}, {"solver": "heun"}):
+    for options in ({"steps": 5}, {"solver": "heun"}, {"guidance": 2}):
         assert not same(fitted.sample(3, **options), base)
+    assert same(fitted.sample(3, guidance=1), base)
     assert same(fitted.sample(3, steps=3, solver="dpmpp-2m"), base)
+
+
+def test_a_model_that_is_shown_nothing_is_not_guided() -> None:
+    # Trained on a single series it draws without the prompt, so there is no difference that the prompt could make.
+    alone = fit(shots(1), "full")
+    assert same(alone.sample(2), alone.sample(2, guidance=3))
 
 
 def test_no_warnings() -> None:

@@ -27,6 +27,7 @@ from tsprout.options import (
     Budget,
     Count,
     Force,
+    Guidance,
     Length,
     Mode,
     Model,
@@ -83,6 +84,7 @@ def run(
     length: Length = None,
     steps: Steps = None,
     solver: Solver = None,
+    guidance: Guidance = None,
     force: Force = False,
     *,
     reader: ReaderOptions,
@@ -92,7 +94,7 @@ def run(
     from tsprout import job, render
 
     fitting = FitOptions(model, mode, budget, seed)
-    sampling = SampleOptions(n, length, steps, solver, seed)
+    sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
             file,
@@ -156,6 +158,7 @@ def sample(
     length: Length = None,
     steps: Steps = None,
     solver: Solver = None,
+    guidance: Guidance = None,
     format: Annotated[str | None, typer.Option(help="Format, where the extension does not say.")] = None,
     force: Force = False,
     *,
@@ -164,7 +167,7 @@ def sample(
     """Draw series from a fitted model into a file; its extension chooses the format."""
     from tsprout import job, render
 
-    options = SampleOptions(n, length, steps, solver, seed)
+    options = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.sample(model, out, options=options, format=format, force=force, progress=progress)
     render.sample(console, account)

@@ -83,10 +83,11 @@ class SampleOptions:
     steps: int | None = None
     solver: str | None = None
     seed: int = 0
+    guidance: float | None = None
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
-        from tsprout.data.checks import MAX_LENGTH, MIN_LENGTH
+        from tsprout.data.checks import MAX_LENGTH, MIN_LENGTH, check_guidance
 
         if self.n < 1:
             raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
@@ -95,13 +96,15 @@ class SampleOptions:
                 raise InputError(f"{value} is too small", where=name, fix=f"Give at least {least}.")
         if self.length is not None and self.length > MAX_LENGTH:
             raise InputError(f"{self.length} is too large", where="--length", fix=f"Give at most {MAX_LENGTH}.")
+        check_guidance(self.guidance, "--guidance")
         if self.solver is not None and self.solver not in SOLVERS:
             fix = f"Choose from {', '.join(SOLVERS)}."
             raise InputError(f"there is no solver {self.solver!r}", where="--solver", fix=fix)
 
     def to_dict(self) -> dict[str, Any]:
         """The options without the number, as keyword arguments of ``Sprout.sample_batches``."""
-        return {"length": self.length, "steps": self.steps, "solver": self.solver, "seed": self.seed}
+        own = {"length": self.length, "steps": self.steps, "solver": self.solver, "guidance": self.guidance}
+        return own | {"seed": self.seed}
 
 
 def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | None = None) -> SeriesSet:
@@ -297,7 +300,7 @@ def run(
     fitting.check()
     sampling.check()
     if fitting.model in registry.names():
-        registry.refuse_options(fitting.model, length=sampling.length, steps=sampling.steps, solver=sampling.solver)
+        registry.refuse_options(fitting.model, **{k: v for k, v in sampling.to_dict().items() if k != "seed"})
     check_folder(out, RUN_FILES, force=force)
 
     import numpy as np

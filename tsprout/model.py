@@ -344,6 +344,7 @@ class Denoiser(nn.Module):
         solve = solver_by_name(solver or config.solver)
         sigmas = karras_schedule(config.steps, config.sigma_min, config.sigma_max, config.rho)
         weight = config.guidance if guidance is None else guidance
+        guided = weight != 1 and memory is not None and bool(memory.present.any())
         device = self.device
         x = torch.randn(shape, generator=generator).to(device) * sigmas[0]
 
@@ -355,7 +356,7 @@ class Denoiser(nn.Module):
 
         def denoise(x: Tensor, sigma: float) -> Tensor:
             told = call(x, sigma, rows, memory)
-            if memory is None or weight == 1 or not config.guidance_low <= sigma <= config.guidance_high:
+            if not guided or not config.guidance_low <= sigma <= config.guidance_high:
                 return told
             untold = call(x, sigma, None, None)
             return untold + weight * (told - untold)

@@ -94,6 +94,7 @@ class Peer(Sprout):
         length: int | None = None,
         steps: int | None = None,
         solver: str | None = None,
+        guidance: float | None = None,
         seed: int = 0,
         batch_size: int | None = None,
         progress: Progress | None = None,
@@ -103,7 +104,8 @@ class Peer(Sprout):
         Raises:
             InputError: an option was given that baselines do not have, or nothing has been fitted.
         """
-        registry.refuse_options(self.baseline.name, length=length, steps=steps, solver=solver, batch_size=batch_size)
+        how = {"length": length, "steps": steps, "solver": solver, "guidance": guidance, "batch_size": batch_size}
+        registry.refuse_options(self.baseline.name, **how)
         self.baseline.check_sample(n, seed)
         return self.baseline.sample_batches(n, seed=seed, progress=progress)
 

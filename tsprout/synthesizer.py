@@ -17,7 +17,7 @@ import torch
 from tsprout import checkpoint as checkpoints
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
-from tsprout.data.checks import check_usable
+from tsprout.data.checks import check_guidance, check_usable
 from tsprout.data.frames import from_object, to_object
 from tsprout.data.scaling import Scaler
 from tsprout.diffusion.samplers import solver_by_name
@@ -284,6 +284,7 @@ class Sprout:
         length: int | None = None,
         steps: int | None = None,
         solver: str | None = None,
+        guidance: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Any:
@@ -291,7 +292,8 @@ class Sprout:
 
         See :meth:`sample_batches` for the arguments; a path or a :class:`SeriesSet` gives a :class:`SeriesSet`.
         """
-        drawn = list(self.sample_batches(n, length=length, steps=steps, solver=solver, seed=seed, progress=progress))
+        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        drawn = list(self.sample_batches(n, length=length, seed=seed, progress=progress, **how))
         return to_object(concatenate(drawn))
 
     def sample_batches(
@@ -301,6 +303,7 @@ class Sprout:
         length: int | None = None,
         steps: int | None = None,
         solver: str | None = None,
+        guidance: float | None = None,
         seed: int = 0,
         batch_size: int | None = None,
         progress: Progress | None = None,
@@ -315,6 +318,8 @@ class Sprout:
             length: time steps of every series; by default the lengths of the shots in their own shares.
             steps: solver steps; by default the model's.
             solver: ``"dpmpp-2m"`` or ``"heun"``; by default the model's.
+            guidance: how much of the difference that the shots make is applied, 1 for just it; by default the model's.
+                More brings series closer to what the shots have in common, and takes away from their variety.
             seed: the same seed, arguments and machine give the same bits.
             batch_size: series a batch; part of what fixes the bits.
             progress: called with ``"sample"``, series done, ``n``.
@@ -331,16 +336,17 @@ class Sprout:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
         _check_seed(seed)
+        check_guidance(guidance, "guidance")
         solver_by_name(solver or self.config.solver)
         check_size(self.shots.n_channels, self.shots.length if length is None else length)
-        return self._draw(n, length, steps, solver, seed, batch_size, progress)
+        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        return self._draw(n, length, how, seed, batch_size, progress)
 
     def _draw(
         self,
         n: int,
         length: int | None,
-        steps: int | None,
-        solver: str | None,
+        how: Mapping[str, Any],
         seed: int,
         batch_size: int | None,
         progress: Progress | None,
@@ -363,7 +369,7 @@ class Sprout:
                     # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
                     memories[key] = self._encode(shown)
                 latent[members, :, :steps_long] = self._denoise(
-                    (len(members), shots.n_channels, steps_long), memories[key], rng, steps, solver
+                    (len(members), shots.n_channels, steps_long), memories[key], rng, how
                 )
             if not np.isfinite(latent).all():
                 raise TsproutError(
@@ -387,12 +393,11 @@ class Sprout:
         shape: tuple[int, int, int],
         memory: Memory | None,
         rng: np.random.Generator,
-        steps: int | None,
-        solver: str | None,
+        how: Mapping[str, Any],
     ) -> np.ndarray:
         rows = None if self._row is None else torch.full((1,), self._row, device=self.model.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, steps=steps, solver=solver).cpu().numpy()
+        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
         return drawn if self._calibration is None else self._calibration.apply(drawn)
 
 

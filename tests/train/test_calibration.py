@@ -30,7 +30,7 @@ def test_samples_get_the_level_and_spread_of_the_shots() -> None:
     found = calibrate(model, shots, seed=3)
     memory = model.encode(shots.values[None], shots.observed[None])
     with torch.no_grad():
-        drawn = model.sample((128, 2, 16), torch.Generator().manual_seed(3), memory=memory, steps=10).numpy()
+        drawn = model.sample((128, 2, 16), torch.Generator().manual_seed(3), memory=memory).numpy()
     mean, spread = moments(found.apply(drawn), np.ones(drawn.shape, dtype=bool))
     wanted, width = moments(latent, np.ones(latent.shape, dtype=bool))
     assert np.allclose(mean, wanted, atol=1e-3)

@@ -10,6 +10,7 @@ from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 
 MIN_LENGTH = 4
+MAX_GUIDANCE = 5.0
 MAX_LENGTH = 1024
 
 
@@ -97,3 +98,14 @@ def validate(series: SeriesSet) -> SeriesSet:
     if series.schema is None or not notices:
         return series
     return dataclasses.replace(series, schema=series.schema.noticed(*notices))
+
+
+def check_guidance(guidance: float | None, where: str) -> None:
+    """Refuse a guidance that makes no sense; ``None`` is the model's own.
+
+    Raises:
+        InputError: it is not a number from 0 to :data:`MAX_GUIDANCE`.
+    """
+    if guidance is not None and not 0 <= guidance <= MAX_GUIDANCE:
+        fix = f"Give a number from 0 to {MAX_GUIDANCE:g}; 1 follows the model."
+        raise InputError(f"a guidance of {guidance:g} makes no sense", where=where, fix=fix)

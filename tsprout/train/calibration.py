@@ -20,7 +20,7 @@ from scipy.fft import dct, idct
 from tsprout.model import Denoiser
 from tsprout.train.shots import Shots, encode_prompts
 
-_SAMPLES, _STEPS = 128, 10
+_SAMPLES, _MOST_STEPS = 128, 10
 # A larger correction would say that the model has not understood the channel at all; it is then only met half-way.
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
@@ -98,7 +98,8 @@ def calibrate(model: Denoiser, shots: Shots, *, seed: int, row: int | None = Non
     rows = None if row is None else torch.full((1,), row, device=model.device)
     shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
     generator = torch.Generator().manual_seed(seed)
-    drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu().numpy()
+    steps = min(_MOST_STEPS, model.config.steps)
+    drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu().numpy()
     gains = band_gains(drawn, shots)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
