@@ -1,8 +1,8 @@
 """The published few-shot model as a baseline: a pre-trained checkpoint of the paper's kind, fine-tuned as published.
 
-"Time Series Generation Under Data Scarcity: A Unified Generative Modeling Approach", 2025, arXiv 2505.20446. Which of
-its ablations this is the checkpoint says: ``paper-6m`` and larger, ``paper-padding``, ``paper-no-token`` (``tsprout
-pretrain``). None is bundled, so ``checkpoint`` must be given; what is fitted holds its own weights and needs it no more.
+"Time Series Generation Under Data Scarcity: A Unified Generative Modeling Approach", 2025, arXiv 2505.20446. Which
+of its ablations this is the checkpoint says: ``paper-6m`` and larger, ``paper-padding``, ``paper-no-token`` (``tsprout
+pretrain``). None is bundled: ``checkpoint`` must be given; what is fitted holds its own weights, and needs it no more.
 It lives above the other baselines, because it needs the training, and is registered by an entry point of this package.
 """
 
