@@ -17,6 +17,7 @@ from tsprout.bench.cell import Job, work
 
 # Loaded when they are first needed elsewhere, and by nearly every job.
 _PRELOAD = ["tsprout.metrics.paper.suite", "tsprout.metrics.paper.context_fid", "tsprout.metrics.paper.discriminative"]
+_PRELOAD += ["tsprout.metrics.yardstick", "scipy.linalg", "scipy.stats", "sklearn.linear_model"]
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class LocalExecutor:
     They are forked from a server that has loaded everything, where the system can (Linux, macOS).
     """
 
-    def __init__(self, slots: int = 1) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
+    def __init__(self, slots: int = 1, method: str | None = None) -> None:
+        chosen = method or ("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
+        self._context = multiprocessing.get_context(chosen)
+        if chosen == "forkserver":
             self._context.set_forkserver_preload(["tsprout.bench.cell", *_PRELOAD])
         self.slots = slots
         self._running: list[tuple[Job, BaseProcess, float]] = []

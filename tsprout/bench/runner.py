@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprout.bench.cell import Job, failure
-from tsprout.bench.digests import cell_hash, check_model, making_hash
+from tsprout.bench.digests import cell_hash, check_model, data_digest, making_hash, model_digest
 from tsprout.bench.executors import Executor, Outcome
 from tsprout.bench.spec import FORMAT, Cell, Spec
 from tsprout.bench.store import DONE, FAILED, PLAN, Store, write_json
@@ -69,6 +69,8 @@ def run(
         InputError: the folder, a model or a pattern cannot be used.
     """
     store = Store(out)
+    for known in (model_digest, data_digest):  # files may have changed since the last run of this process
+        known.cache_clear()
     try:
         for model in spec.models:
             check_model(model)

@@ -73,9 +73,9 @@ class ModelSpec:
 
     def identity(self, *, baseline: bool) -> dict[str, Any]:
         """What of it changes what is drawn; what it has no use for is left out."""
-        found: dict[str, Any] = {"model": self.model, "version": self.version}
-        if baseline:
-            return found | {"options": dict(self.options)}
+        found: dict[str, Any] = {"version": self.version}
+        if baseline:  # of others the weights say which, wherever they lie
+            return found | {"model": self.model, "options": dict(self.options)}
         found |= {"fit": self.fit, "steps": self.steps, "solver": self.solver}
         if self.fit != "product":
             return found | {"fit_steps": self.fit_steps}
@@ -249,11 +249,9 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
     protocol = values.get("protocol", "strict")
     if protocol not in PROTOCOLS:
         _choose(protocol, tuple(PROTOCOLS), "protocol", where)
-    numbers = {
-        key: tuple(_whole(each, 0 if key == "seeds" else 2, f"{where}: {key}") for each in lists[key])
-        for key in ("lengths", "seeds")
-    }
-    counts = {
+    lengths = tuple(_whole(each, 2, f"{where}: lengths") for each in lists["lengths"])
+    seeds = tuple(_whole(each, 0, f"{where}: seeds") for each in lists["seeds"])
+    most = {
         key: None if values.get(key) is None else _whole(values[key], 4, f"{where}: {key}")
         for key in ("reference", "series")
     }
@@ -266,8 +264,10 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
         suites=tuple(_suite(each, f"{where}: suites") for each in lists["suites"]),
         models=tuple(_model(each, f"{where}: models") for each in lists["models"]),
         run=_run(values.get("run") or {}, f"{where}: run"),
-        **numbers,
-        **counts,
+        lengths=lengths,
+        seeds=seeds,
+        reference=most["reference"],
+        series=most["series"],
     )
     for key, labels in (
         *((key, list(getattr(spec, key))) for key in ("sets", "shots", "lengths", "seeds")),
