@@ -98,7 +98,6 @@ def test_order_of_the_run_does_not_show(tmp_path: Path) -> None:
 
 def test_a_failure_is_recorded_and_tried_again_when_asked(tmp_path: Path) -> None:
     spec = build(tiny(models=["fake-failing", "copies"], sets=["Sine", "ETTh2"], reference=40), "x")
-    os.environ.pop("TSPROUT_DATA", None) if False else None
     account = run(spec, tmp_path / "out", Inline(), only=["*/Sine/*"])
     assert account["done"] == 1 and not account["ok"]
     assert account["failed"][0]["cell"] == "fake-failing/Sine/4/12/0/quick"
@@ -121,12 +120,12 @@ def test_a_task_that_cannot_be_cut_is_a_failure(tmp_path: Path) -> None:
 def test_crash_and_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deaths = tmp_path / "deaths"
     monkeypatch.setenv("FAKE_DEATHS", str(deaths))
-    run_section = {"timeout": "2s", "retries": 2}
+    run_section = {"timeout": "5s", "retries": 2}
     spec = build(tiny(models=["fake-dying", "fake-slow", "copies"], run=run_section), "x")
     account = run(spec, tmp_path / "out", LocalExecutor(1, "fork"), only=["fake-*"])
     errors = {each["cell"].split("/")[0]: each["what"] for each in account["failed"]}
     assert "signal 9" in errors["fake-dying"] and deaths.read_text() == "xxx"
-    assert "stopped after 2 s" in errors["fake-slow"]
+    assert "stopped after 5 s" in errors["fake-slow"]
     rest = build(tiny(models=["fake-dying", "fake-slow", "copies"]), "x")
     assert run(rest, tmp_path / "out", LocalExecutor(1))["done"] == 1
 
