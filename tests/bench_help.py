@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,9 +95,16 @@ def tiny(**more: Any) -> dict[str, Any]:
     return whole | more
 
 
+class LocalForked(LocalExecutor):
+    """Processes forked from the test's own, which has everything loaded, where that can be."""
+
+    def __init__(self, slots: int = 1) -> None:
+        super().__init__(slots, "fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+
+
 def child(values: dict[str, Any], out: str) -> None:
     """The body of a process that may be killed: a benchmark with processes of its own."""
-    run_bench(build(values, "tiny"), out, LocalExecutor(1, "fork"))
+    run_bench(build(values, "tiny"), out, LocalForked())
 
 
 def made_results(

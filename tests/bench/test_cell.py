@@ -1,4 +1,4 @@
-"""One cell: the ways of fitting, the paper's scores at full size, what is shared by all models, and the command line."""
+"""One cell: the ways of fitting, the paper's scores at full size, what all models share, and the command line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench_help import tiny
+from bench_help import LocalForked, tiny
 from tiny_models import PADDED, TRANSFORMER, woken
 
-from tsprout.bench import scoring
+from tsprout.bench import jobs, scoring
 from tsprout.bench.cell import cut
 from tsprout.bench.generate import generate
 from tsprout.bench.spec import build
@@ -80,7 +80,8 @@ def test_the_paper_protocol_keeps_its_subset_and_the_strict_one_does_not() -> No
         assert np.array_equal(first, second) == same
 
 
-def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LocalExecutor", LocalForked)
     place, out = tmp_path / "mine.yaml", str(tmp_path / "out")
     values = tiny(models=["copies", "jitter"])
     place.write_text(json.dumps(values))

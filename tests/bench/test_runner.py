@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_help import child, install_models, tiny
+from bench_help import LocalForked, child, install_models, tiny
 
 from tsprout.bench.executors import LocalExecutor, Outcome
 from tsprout.bench.jobs import export, table
@@ -122,7 +122,7 @@ def test_crash_and_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("FAKE_DEATHS", str(deaths))
     run_section = {"timeout": "5s", "retries": 2}
     spec = build(tiny(models=["fake-dying", "fake-slow", "copies"], run=run_section), "x")
-    account = run(spec, tmp_path / "out", LocalExecutor(1, "fork"), only=["fake-*"])
+    account = run(spec, tmp_path / "out", LocalForked(), only=["fake-*"])
     errors = {each["cell"].split("/")[0]: each["what"] for each in account["failed"]}
     assert "signal 9" in errors["fake-dying"] and deaths.read_text() == "xxx"
     assert "stopped after 5 s" in errors["fake-slow"]
@@ -181,7 +181,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         process.join()
     assert killed
     time.sleep(0.1)
-    account = run(build(values, "x"), broken, LocalExecutor(2, "fork"))
+    account = run(build(values, "x"), broken, LocalForked(2))
     assert account["missing"] == 0 and len(account["failed"]) == 4
     assert outputs(broken, tmp_path) == wanted
     assert not list((broken / SERIES).iterdir())
