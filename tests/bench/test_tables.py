@@ -69,7 +69,7 @@ def figures(tmp_path: Path) -> Path:
 def test_figures(folder: Path) -> None:
     (made,) = tables(read_results(folder))
     assert made.title == "Context-FID (paper), protocol paper, length 24"
-    assert [c.name for c in made.columns] == ["copies", NASTY, "third", "real again", "copies", "noise"]
+    assert [c.name for c in made.columns] == ["copies", NASTY, "third", "real again", "shots copied", "noise"]
     assert [c.kind for c in made.columns] == ["ours"] * 3 + ["beside"] * 3
     texts = {row.name: [entry.text for entry in row.entries] for row in made.rows}
     assert texts["Sine"] == ["2.000 ± 1.414", "1.000 ± 0.000", "4.000 ± 0.000"] + [
@@ -106,6 +106,8 @@ def test_published_figures_are_marked(folder: Path, figures: Path) -> None:
     assert [e.text for e in rows["ILI"]] == ["0.375", ""]
     assert [e.text for e in rows["average of 2"]] == ["0.250", ""]
     assert [e.text for e in rows["wins of 2"]] == ["", ""]
+    both = {row.name: [entry.text for entry in row.entries] for row in made.rows}["wins of 2, † included"]
+    assert both == ["0", "0", "0", "", "", "", "2", "0"]
     assert not any(entry.best for entries in rows.values() for entry in entries)
     text = jobs.table(folder, published=figures)["text"]
     assert "| Paper & Co †a | Paper & Co †b |" in text and "†a published, not measured here: arXiv 1, Table 2" in text

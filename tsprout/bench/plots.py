@@ -57,7 +57,7 @@ def write_plots(results: Results, folder: Path, metrics: Sequence[str] = ()) -> 
 
 
 def over_shots(results: Results, suite: str, metric: str) -> Figure:
-    """Mean score of every model over the numbers of shots, a panel a length; dashed: the floor and copies.
+    """Mean score of every model over the numbers of shots, a panel a length; dotted: the floor; dashed: copies.
 
     Raises:
         InputError: there are no scores.
@@ -79,8 +79,11 @@ def over_shots(results: Results, suite: str, metric: str) -> Figure:
                     mean_sd([r.value(metric, kind) for r in results.of(suite=suite, length=length, shots=k)])[0]
                     for k in shots
                 ]
-                label = {"floor": "real again", "copies": "copies"}[kind]
-                axes.plot(range(len(shots)), beside, dots, color=_INK, linewidth=1, label=label)
+                label = {"floor": "real again", "copies": "shots copied"}[kind]
+                if len(shots) > 1:
+                    axes.plot(range(len(shots)), beside, dots, color=_INK, linewidth=1, label=label)
+                elif math.isfinite(beside[0]):
+                    axes.axhline(beside[0], linestyle=dots, color=_INK, linewidth=1, label=label)
             axes.set_xticks(range(len(shots)), [shots_name(k) for k in shots])
             axes.set_title(f"length {length}", fontsize=9.5)
             axes.set_xlabel("shots")
@@ -189,6 +192,8 @@ def _dots(
             raise InputError("no cell has what is needed yet")
         if log:
             axes.set_xscale("log")
+            low, high = axes.get_xlim()
+            axes.set_xlim(low / 3, high * 3)  # or a narrow range would have no power of ten to be read by
         else:
             axes.axvline(1, color=_FAINT, linewidth=1)
         axes.axhline(1, color=_INK, linewidth=1, linestyle="--")

@@ -15,10 +15,12 @@ from tsprout.bench.published import LENGTH, PROTOCOL, Published
 from tsprout.bench.ranks import rank_rows, wins
 from tsprout.bench.results import UNRANKED, Results, loss, mean_sd, title
 from tsprout.bench.store import FAILED
+from tsprout.metrics.base import HIGHER
+from tsprout.metrics.registry import METRICS
 from tsprout.metrics.yardstick import BESIDE
 
 OURS, TAKES_NO_SKILL, PUBLISHED = "ours", "beside", "published"
-_BESIDE_TITLES = {"floor": "real again", "copies": "copies", "noise": "noise"}
+_BESIDE_TITLES = {"floor": "real again", "copies": "shots copied", "noise": "noise"}
 _NO_SKILL = "no model: another real sample, the shots handed back, Gaussian noise; measured beside ours, not ranked"
 
 
@@ -115,8 +117,9 @@ def _table(results: Results, suite: str, metric: str, length: int, published: Pu
                 line.failed.append(False)
             lines.append(line)
             rows.append(_row(line, shots, metric, len(ours), seeds))
-        rows += _summary(lines, shots, metric, len(ours))
-    notes = ["Mean ± standard deviation over seeds (of published figures: as printed). Lower is better."]
+        rows += _summary(lines, shots, metric, len(ours), len(theirs))
+    better = "Higher" if metric in METRICS and METRICS[metric].direction == HIGHER else "Lower"
+    notes = [f"Mean ± standard deviation over seeds (of published figures: as printed). {better} is better."]
     if metric in UNRANKED:
         notes = ["Mean ± standard deviation over seeds. Neither less nor more is better: see the column real again."]
     if seeds > 1:
@@ -163,7 +166,7 @@ def _text(mean: float, sd: float, n: int, seeds: int) -> str:
     return f"{mean:.3f}{tail}" + (f" [{n}]" if n < seeds else "")
 
 
-def _summary(lines: list[_Line], shots: str, metric: str, ours: int) -> list[Row]:
+def _summary(lines: list[_Line], shots: str, metric: str, ours: int, theirs: int) -> list[Row]:
     import numpy as np
 
     whole = [line for line in lines if all(math.isfinite(f[0]) for f in line.figures[:ours])]
@@ -181,8 +184,14 @@ def _summary(lines: list[_Line], shots: str, metric: str, ours: int) -> list[Row
     blank = [""] * (width - ours)
     won = [*map(str, wins(losses)), *blank]
     ranked = [*(f"{rank:.2f}" for rank in rank_rows(losses).mean(axis=0)), *blank]
-    return [
-        *rows,
+    rows += [
         Row(shots, f"wins of {len(whole)}", tuple(map(Entry, won)), "summary"),
         Row(shots, "mean rank", tuple(map(Entry, ranked)), "summary"),
     ]
+    if theirs:
+        published = np.array([[f[0] if math.isfinite(f[0]) else math.inf for f in e.figures[-theirs:]] for e in whole])
+        both = wins(np.concatenate([losses, published], axis=1))
+        won = [*map(str, both[:ours]), *[""] * (width - ours - theirs), *map(str, both[ours:])]
+        name = f"wins of {len(whole)}, † included"
+        rows.append(Row(shots, name, tuple(map(Entry, won)), "summary"))
+    return rows
