@@ -14,9 +14,10 @@ import os
 import random
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
 
-from tsprout.bench.executors import LocalExecutor
+from tsprout.bench.executors import _PRELOAD, LocalExecutor
 from tsprout.bench.jobs import export, table
 from tsprout.bench.runner import run
 from tsprout.bench.spec import build
@@ -56,10 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--longest", type=float, default=2.0, help="seconds until a kill, at most")
+    parser.add_argument("--longest", type=float, default=4.0, help="seconds until a kill, at most")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True)
+    for name in _PRELOAD:  # once here, and not in every process that is forked
+        import_module(name)
     chance, context, killed = random.Random(asked.seed), multiprocessing.get_context("fork"), 0
     broken, whole = asked.out / "broken", asked.out / "whole"
     for number in range(asked.kills):
