@@ -11,12 +11,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "tsprout"
 FLOORS = {
     7: (
         "cli",
+        "cli_bench",
         "cli_corpus",
         "cli_datasets",
         "cli_pretrain",
         "options",
         "console",
         "render",
+        "render_bench",
         "render_corpus",
         "render_datasets",
         "render_pretrain",

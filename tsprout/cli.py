@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from tsprout import __version__
+from tsprout.cli_bench import bench
 from tsprout.cli_corpus import corpus
 from tsprout.cli_datasets import datasets
 from tsprout.cli_pretrain import pretrain
@@ -49,6 +50,7 @@ app = typer.Typer(
 
 app.add_typer(datasets, name="datasets")
 app.add_typer(corpus, name="corpus")
+app.add_typer(bench, name="bench")
 app.command()(pretrain)
 
 File = Annotated[
