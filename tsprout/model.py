@@ -132,7 +132,8 @@ PAPER = ModelConfig(
     solver="heun",
     steps=36,
 )
-SMALL = ModelConfig()
+# Guided, six steps draw as well as eight and better than ten unguided ones (docs/experiments/guidance.md).
+SMALL = ModelConfig(steps=6, guidance=1.3)
 CONFIGS: dict[str, ModelConfig] = {"paper": PAPER, "small": SMALL}
 
 

@@ -19,6 +19,7 @@ from tsprout.model import Denoiser
 _TOKEN = "backbone.conditioner.token."
 _FREE = (
     *("rows", "dropout", "sigma_data", "sigma_min", "sigma_max", "rho", "solver", "steps"),
+    *("guidance", "guidance_low", "guidance_high"),
     *("noise", "noise_mean", "noise_std", "noise_low", "noise_high", "weighting"),
 )
 
