@@ -32,7 +32,7 @@ VALUES = {
     "seeds": [0, 1],
     "reference": 100,
     "series": 60,
-    "suites": [{"name": "quick", "size": 40}, {"name": "paper", "size": 40, "iterations": 5, "repeats": 1}],
+    "suites": [{"name": "quick", "size": 10, "splits": 1}, {"name": "quick", "label": "more", "size": 20, "splits": 1}],
     "models": ["copies", "jitter", "mixup", "scaling", "levels-shapes"],
 }
 
