@@ -162,6 +162,11 @@ def test_interrupted(tmp_path: Path) -> None:
     assert executor.closed
 
 
+def finished(folder: Path) -> int:
+    """How many cells have a result."""
+    return len(list((folder / CELLS).glob("[!.]*.json")))
+
+
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """Broken off by SIGKILL again and again: tables and exports are those of an unbroken run, byte for byte."""
@@ -170,16 +175,21 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     run(build(values, "x"), tmp_path / "whole", Inline())
     wanted = outputs(tmp_path / "whole", tmp_path)
     context, chance = multiprocessing.get_context("fork"), random.Random(7)
-    broken, killed = tmp_path / "broken", 0
-    for _ in range(6):
+    broken, done = tmp_path / "broken", [0]
+    for _ in range(4):
         process = context.Process(target=child, args=(values, str(broken)))
         process.start()
-        process.join(chance.uniform(0.05, 0.8))
+        # Once it has got on by a cell, and then at any moment.
+        until = time.monotonic() + 30
+        while process.is_alive() and finished(broken) <= done[-1] and time.monotonic() < until:
+            time.sleep(0.01)
+        process.join(chance.uniform(0.0, 0.3))
         if process.is_alive():
             os.kill(process.pid or 0, signal.SIGKILL)
-            killed += 1
+            done.append(finished(broken))
         process.join()
-    assert killed
+    everything = len(build(values, "x").cells())
+    assert any(0 < count < everything for count in done), "no kill hit a run that was under way"
     time.sleep(0.1)
     account = run(build(values, "x"), broken, LocalForked(2))
     assert account["missing"] == 0 and len(account["failed"]) == 4
