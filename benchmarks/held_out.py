@@ -25,7 +25,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def make(contender: str, task: Task, models: Models, options: Options) -> tuple[
 def from_scratch(model: Denoiser, task: Task, config: FinetuneConfig) -> Sprout:
     """The network of ``model`` from fresh weights, fitted to the shots with part of them held back for the judge."""
     series, seed = task.split.shots, task.name.seed
-    fresh = Denoiser(model.config, seed=seed).to(model.device)
+    fresh = Denoiser(replace(model.config, guidance=1.0), seed=seed).to(model.device)
     fitted = fit_model(fresh, task.latent, series.lengths, "full", seconds=_NO_CLOCK, seed=seed, config=config)
     return Sprout(
         fitted.model,

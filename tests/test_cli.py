@@ -108,7 +108,8 @@ def test_the_summary_accounts_for_everything(run: Run, source: Path) -> None:
     assert [entry["channel"] for entry in described["channels"]] == ["load", "count"]
     assert all(entry["transform"] and entry["reason"] for entry in described["channels"])
     assert summary["fit"]["reason"] == "Nothing was trained."
-    assert summary["sampling"] == {"n": 5, "length": None, "steps": 4, "solver": None, "seed": 3, "scored": 5}
+    expected = {"n": 5, "length": None, "steps": 4, "solver": None, "guidance": None, "seed": 3, "scored": 5}
+    assert summary["sampling"] == expected
     assert set(summary["seconds"]) == {"read", "load", "fit", "sample", "score", "report", "total"}
     assert summary["peak_memory_bytes"] > 10**7
     for score in summary["scores"]["scores"].values():
@@ -219,6 +220,7 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--budget", "3 weeks"], "30s, 2m or 1h"),
         (["--mode", "magic"], "Choose from auto, prompt"),
         (["--solver", "euler"], "Choose from heun"),
+        (["--guidance", "-1"], "number from 0"),
         (["--steps", "0"], "--steps: 0 is too small"),
         (["--length", "3"], "--length: 3 is too small"),
         (["--length", "1025"], "--length: 1025 is too large"),

@@ -18,7 +18,7 @@ from tiny_models import PADDED, TRANSFORMER, same_weights, snapshot, waves, woke
 from tsprout import Sprout, cli
 from tsprout.checkpoint import CARD, CONFIG, SHOTS, WEIGHTS, find
 from tsprout.errors import CheckpointError, InputError
-from tsprout.hub import HubOptions, split_name
+from tsprout.hub import HubOptions, PushOptions, split_name
 from tsprout.series import SeriesSet
 
 pytest.importorskip("huggingface_hub")
@@ -280,3 +280,13 @@ def test_no_network(sprout: Sprout, tmp_path: Path) -> None:
     assert not (tmp_path / "new.csv").exists()
     with pytest.raises(CheckpointError):
         find("tester/never-fetched", HubOptions(local_files_only=True, cache_dir=tmp_path))
+
+
+def test_series_that_lie_beside_a_checkpoint_are_not_published(hub: HubServer, sprout: Sprout, tmp_path: Path) -> None:
+    from tsprout.checkpoint import load, push
+
+    sprout.save_pretrained(tmp_path / "tiny")
+    (tmp_path / "tiny" / SHOTS).write_bytes(b"somebody's")
+    with pytest.raises(CheckpointError, match="somebody's series"):
+        push(load(tmp_path / "tiny"), "tester/tiny", PushOptions(token=WRITER), tmp_path / "tiny")
+    assert hub.asked == []

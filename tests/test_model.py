@@ -237,3 +237,14 @@ def test_uniform_training_noise() -> None:
     model = Denoiser(replace(TRANSFORMER, noise="uniform", noise_low=0.1, noise_high=3.0))
     drawn = model.training_sigma(500, seeded())
     assert 0.1 <= float(drawn.min()) < 0.11 and 2.9 < float(drawn.max()) <= 3.0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"guidance": float("nan")}, {"guidance": -1.0}, {"rho": 0.0}, {"canonical": 0}, {"prompt_depth": -1}]
+    + [{"sigma_min": 2.0, "sigma_max": 1.0}, {"sigma_data": float("inf")}, {"steps": 0}],
+)
+def test_settings_that_make_no_model_are_refused(setting: dict) -> None:
+    with pytest.raises(InputError) as caught:
+        Denoiser(replace(TRANSFORMER, **setting))
+    assert caught.value.fix

@@ -260,6 +260,8 @@ def test_a_configuration_reads_back(name: str) -> None:
         ("training.steps=0", "steps is 0", "1 or more"),
         ("training.learning_rate=.nan", "learning_rate is nan", "0 or more"),
         ("training.ema=2", "ema is 2", "from 0 to 1"),
+        ("training.betas=[0.9]", "betas are", "Give two"),
+        ("model.guidance=.nan", "guidance is nan", "finite"),
         ("training.optimizer=sgd", "no optimizer called 'sgd'", "adamw, muon"),
         ("training.exclude_domains=web", "cannot be 'web'", "a list"),
         ("model.heads=3", "cannot be shared out over 3 heads", "multiple of heads"),

@@ -34,7 +34,7 @@ QUICK = FinetuneConfig(steps=2, batch=4, episodes=2, evaluate_every=2, warmup=1,
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "FinetuneConfig", lambda: QUICK)
     monkeypatch.setattr("tsprout.train.judge._SAMPLES", 16)
-    monkeypatch.setattr("tsprout.train.judge._STEPS", 2)
+    monkeypatch.setattr("tsprout.train.judge._MOST_STEPS", 2)
 
 
 def sprout(config: ModelConfig = TRANSFORMER) -> Sprout:
@@ -509,6 +509,19 @@ def test_other_steps_and_solvers() -> None:
         assert not same(fitted.sample(3, **options), base)
     assert same(fitted.sample(3, guidance=1), base)
     assert same(fitted.sample(3, steps=3, solver="dpmpp-2m"), base)
+
+
+def test_drawn_otherwise_than_by_default_levels_are_put_right_for_that() -> None:
+    fitted = fit(shots(12))
+    fitted.model.config = replace(fitted.model.config, sigma_max=20.0)
+
+    def level(**options: Any) -> np.ndarray:
+        return np.nanmean(fitted.sample(300, **options).values, axis=(0, 2))
+
+    wanted = np.nanmean(shots(12).values, axis=(0, 2))
+    width = np.nanstd(shots(12).values, axis=(0, 2))
+    for options in ({"guidance": 3.0}, {"steps": 9}, {"solver": "heun"}):
+        assert (np.abs(level(**options) - wanted) < 0.3 * width).all(), options
 
 
 def test_a_model_that_is_shown_nothing_is_not_guided() -> None:

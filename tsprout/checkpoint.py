@@ -247,6 +247,12 @@ def push(checkpoint: Checkpoint, name: str, options: PushOptions, folder: str | 
         if folder is None:
             folder = Path(above) / name.rsplit("/")[-1]
             save(checkpoint, folder)
+        if checkpoint.shots is None and (Path(folder) / SHOTS).exists():
+            raise CheckpointError(
+                "somebody's series lie beside a checkpoint that does not speak of them",
+                where=str(Path(folder) / SHOTS),
+                fix="Remove that file, or make the folder again, and push then.",
+            )
         return hub_push(Path(folder), name, FILES, options)
 
 

@@ -61,7 +61,7 @@ class FitReport:
 class Fitted:
     """A fitted model, its adapter if it has one, its row in the token table if it has one, and the report.
 
-    ``calibration`` corrects the spectrum of what the model draws, and of an untrained one level and spread.
+    ``calibration`` corrects level, spread and spectrum of what an untrained model draws.
     """
 
     model: Denoiser
@@ -194,8 +194,7 @@ def _search(
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
-    spectrum = calibrate(tuned.model, shots, seed=seed, row=tuned.row, levels=False)
-    return Fitted(tuned.model, tuned.adapter, tuned.row, report, spectrum)
+    return Fitted(tuned.model, tuned.adapter, tuned.row, report)
 
 
 def _shown(model: Denoiser, shots: Shots, report: FitReport, seed: int) -> Fitted:

@@ -8,6 +8,7 @@ of grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -31,7 +32,8 @@ from tsprout.nn.conditioning import PROMPT_USES, Memory
 from tsprout.nn.transformer import Transformer
 from tsprout.nn.unet import UNet
 
-MIN_LENGTH, MAX_LENGTH, MAX_CHANNELS = 4, 1024, 256
+MIN_LENGTH, MAX_LENGTH, MAX_CHANNELS, MAX_GUIDANCE = 4, 1024, 256, 5.0
+_LEAST = {"rows": 0, "prompt_depth": 0, "depth": 0, "canonical": 1, "dimension": 1, "delay": 1, "steps": 1, "blocks": 1}
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class ModelConfig:
         return cls(**plain)
 
 
-# The paper's model (arXiv 2505.20446, table of hyper-parameters): 6.75 M parameters, 71 network calls a sample.
+# The paper's model (arXiv 2505.20446, table of hyper-parameters): 6.39 M parameters (the paper says
+# 6.75), 71 network calls a sample.
 PAPER = ModelConfig(
     backbone="unet",
     width=32,
@@ -158,6 +161,19 @@ def check(config: ModelConfig) -> None:
                 f"the model setting {name} cannot be {getattr(config, name)!r}",
                 fix=f"Choose one of: {', '.join(known)}.",
             )
+    for name, value in asdict(config).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"the model setting {name} is {value}", fix="Give a finite number.")
+    for name, least in _LEAST.items():
+        if getattr(config, name) < least:
+            raise InputError(f"the model setting {name} is {getattr(config, name)}", fix=f"Give {least} or more.")
+    if min(config.sigma_data, config.rho, config.noise_std) <= 0 or not 0 < config.sigma_min < config.sigma_max:
+        raise InputError(
+            "the noise levels make no sense",
+            fix="Give sigma_data, rho and noise_std above 0, and 0 < sigma_min < sigma_max.",
+        )
+    if not 0 <= config.guidance <= MAX_GUIDANCE:
+        raise InputError(f"a guidance of {config.guidance:g} makes no sense", fix=f"Give 0 to {MAX_GUIDANCE:g}.")
     if config.attention_every < 1:
         raise InputError(f"attention_every is {config.attention_every}", fix="Give 1 for attention in every layer.")
     if not 0 < config.noise_low < config.noise_high:

@@ -260,7 +260,8 @@ def _check_out(out: Path) -> None:
 
     if out.exists() and not out.is_dir():
         raise InputError("the output is a file, a folder is needed", where=str(out), fix="Choose another name.")
-    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in (STATE, CONFIG)):
+    # A state is written before anything else is; the configuration alone may be somebody's own.
+    if out.is_dir() and any(path.name != f".{STATE}.partial" for path in out.iterdir()) and not (out / STATE).exists():
         raise InputError(
             "the folder holds other files, and no run to go on with", where=str(out), fix="Choose an empty folder."
         )

@@ -29,7 +29,7 @@ from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelC
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet, concatenate
-from tsprout.train.calibration import Calibration
+from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.shots import Shots, encode_prompts
 
 Progress = Callable[[str, int, int], None]
@@ -357,6 +357,10 @@ class Sprout:
         size = batch_size or max(8, min(512, _CELLS_AT_ONCE // (length or shots.length)))
         picked = templates(n, len(shots), seed)
         memories: dict[bytes, Memory | None] = {}
+        correction = self._calibration
+        if correction is not None and any(value is not None for value in how.values()):
+            # It is of what the model draws by default; drawn otherwise, other levels come out.
+            correction = calibrate(self.model, own, seed=seed, **how)
         for start in range(0, n, size):
             some = picked[start : start + size]
             lengths = shots.lengths[some] if length is None else np.full(len(some), length)
@@ -371,6 +375,8 @@ class Sprout:
                 latent[members, :, :steps_long] = self._denoise(
                     (len(members), shots.n_channels, steps_long), memories[key], rng, how
                 )
+            if correction is not None:
+                latent = correction.apply(latent)
             if not np.isfinite(latent).all():
                 raise TsproutError(
                     "the model produced values that are not finite", fix="Fit again with another seed or mode."
@@ -397,8 +403,8 @@ class Sprout:
     ) -> np.ndarray:
         rows = None if self._row is None else torch.full((1,), self._row, device=self.model.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        drawn = self.model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
-        return drawn if self._calibration is None else self._calibration.apply(drawn)
+        drawn: np.ndarray = self.model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
+        return drawn
 
 
 def _check_seed(seed: int) -> None:

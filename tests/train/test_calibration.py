@@ -119,3 +119,13 @@ def test_what_was_written_without_gains_is_applied_as_it_was() -> None:
     old = Calibration.from_dict({"factor": [2.0], "shift": [1.0]})
     series = waves(3, 1, 12)
     assert np.array_equal(old.apply(series), series * np.float32(2) + np.float32(1))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"gains": [[1.0] * 6]}, {"gains": [[1.0], [1.0]]}, {"shift": [0.0]}, {"bands": [0.0, 1.0]}]
+)
+def test_a_correction_that_does_not_fit_together_is_refused(broken: dict) -> None:
+    whole = {"factor": [1.0, 1.0], "shift": [0.0, 0.0], "gains": [[1.0] * 6] * 2, "bands": list(BANDS)}
+    assert Calibration.from_dict(whole).to_dict() == whole
+    with pytest.raises(ValueError, match="damaged"):
+        Calibration.from_dict(whole | broken)

@@ -23,7 +23,7 @@ QUICK = FinetuneConfig(steps=6, batch=8, episodes=2, evaluate_every=2, warmup=2,
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge that looks at few samples."""
     monkeypatch.setattr("tsprout.train.judge._SAMPLES", 16)
-    monkeypatch.setattr("tsprout.train.judge._STEPS", 2)
+    monkeypatch.setattr("tsprout.train.judge._MOST_STEPS", 2)
 
 
 def shots(n: int = 6, channels: int = 2, length: int = 16, seed: int = 0) -> Shots:
@@ -181,8 +181,8 @@ def test_stops_by_the_clock_with_a_last_look() -> None:
 
 def test_fine_tuning_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tsprout.train.judge._SAMPLES", 64)
-    monkeypatch.setattr("tsprout.train.judge._STEPS", 6)
-    base = Denoiser(TRANSFORMER, seed=1)
+    monkeypatch.setattr("tsprout.train.judge._MOST_STEPS", 6)
+    base = Denoiser(replace(TRANSFORMER, steps=6), seed=1)
     config = FinetuneConfig(steps=60, batch=32, episodes=2, evaluate_every=20, learning_rate=5e-3)
     tuned = finetune(base, shots(12), "full", config, judge=Judge(shots(12), shots(6, seed=9), seed=0))
     assert tuned.judged[tuned.steps].score < 0.8 * tuned.judged[0].score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def _fitted(cell: Cell, split: Split, device: str) -> Sprout:
     shots = split.shots
     scaler = Scaler.fit(shots)
     latent = scaler.transform(_values(split))
-    fresh = Denoiser(sprout.model.config, seed=cell.seed).to(sprout.model.device)
+    fresh = Denoiser(replace(sprout.model.config, guidance=1.0), seed=cell.seed).to(sprout.model.device)
     config = FinetuneConfig(steps=model.fit_steps or _SCRATCH_STEPS, **SCRATCH)  # type: ignore[arg-type]
     found = fit_model(fresh, latent, shots.lengths, "full", seconds=_NO_CLOCK, seed=cell.seed, config=config)
     return Sprout(

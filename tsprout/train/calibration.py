@@ -4,8 +4,7 @@ A model that has never met a set draws its channels somewhat too high or low, to
 few samples show by how much. First the power of each band of frequencies, band by band on the discrete cosine
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
-draws them. A model that was trained on the shots has levels and spreads of its own, which serve better than those of
-the shots alone; of it only the spectrum is corrected (measured in ``docs/experiments/guidance.md``).
+draws them. Trained models are judged and drawn from as they are (``docs/experiments/first-checkpoint.md``).
 """
 
 from __future__ import annotations
@@ -32,38 +31,46 @@ _DOUBT = 4.0
 @dataclass(frozen=True)
 class Calibration:
     """``factor`` and ``shift``, one of each per channel, of scaled series, after ``gains``, one per channel and band of
-    :data:`BANDS` (none: 1)."""
+    ``bands`` (none: 1)."""
 
     factor: tuple[float, ...]
     shift: tuple[float, ...]
     gains: tuple[tuple[float, ...], ...] = ()
+    bands: tuple[float, ...] = BANDS
+
+    def __post_init__(self) -> None:
+        wide = {len(row) for row in self.gains} - {len(self.bands)}
+        if len(self.factor) != len(self.shift) or len(self.gains) not in (0, len(self.factor)) or wide:
+            raise ValueError("the correction of level and spectrum is damaged")
 
     def apply(self, latent: np.ndarray) -> np.ndarray:
         """Correct ``(n, channels, length)``; same shape, float32."""
         factor, shift = (np.array(v, dtype=np.float32)[:, None] for v in (self.factor, self.shift))
-        filtered = filter_bands(latent, np.array(self.gains)) if self.gains else latent
+        filtered = filter_bands(latent, np.array(self.gains), self.bands) if self.gains else latent
         corrected: np.ndarray = filtered * factor + shift
         return corrected.astype(np.float32, copy=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; inverse of :meth:`from_dict`."""
-        return {"factor": list(self.factor), "shift": list(self.shift), "gains": [list(g) for g in self.gains]}
+        plain: dict[str, Any] = {"factor": list(self.factor), "shift": list(self.shift)}
+        return plain | {"gains": [list(g) for g in self.gains], "bands": list(self.bands)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
         """Build from :meth:`to_dict`'s output."""
         gains = tuple(tuple(map(float, g)) for g in values.get("gains", ()))
-        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])), gains)
+        bands = tuple(map(float, values.get("bands", BANDS)))
+        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])), gains, bands)
 
 
-def band_of(length: int) -> np.ndarray:
-    """The band of :data:`BANDS` that each of the ``length`` cosines belongs to."""
-    return np.searchsorted(BANDS, np.arange(length) / max(1, length - 1))
+def band_of(length: int, bands: tuple[float, ...] = BANDS) -> np.ndarray:
+    """The band that each of the ``length`` cosines belongs to."""
+    return np.searchsorted(bands, np.arange(length) / max(1, length - 1))
 
 
-def filter_bands(series: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def filter_bands(series: np.ndarray, gains: np.ndarray, bands: tuple[float, ...] = BANDS) -> np.ndarray:
     """Multiply each band of ``(n, channels, length)`` by its gain ``(channels, bands)``; float32."""
-    spectrum = dct(series, axis=-1, norm="ortho") * gains[:, band_of(series.shape[-1])]
+    spectrum = dct(series, axis=-1, norm="ortho") * gains[:, band_of(series.shape[-1], bands)]
     filtered: np.ndarray = idct(spectrum, axis=-1, norm="ortho").astype(np.float32)
     return filtered
 
@@ -84,28 +91,26 @@ def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @torch.no_grad()
-def calibrate(model: Denoiser, shots: Shots, *, seed: int, row: int | None = None, levels: bool = True) -> Calibration:
+def calibrate(model: Denoiser, shots: Shots, *, seed: int, **how: Any) -> Calibration:
     """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
 
     Args:
         model: that is to be corrected.
         shots: scaled.
         seed: of the samples it is found from.
-        row: of the model's token table, where it draws with one.
-        levels: without, only the spectrum.
+        **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
-    memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
-    rows = None if row is None else torch.full((1,), row, device=model.device)
+    memory = encode_prompts(model, [shots.part().to(model.device)])
     shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
     generator = torch.Generator().manual_seed(seed)
-    steps = min(_MOST_STEPS, model.config.steps)
-    drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu().numpy()
+    how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
+    drawn = model.sample(shape, generator, memory=memory, **how).cpu().numpy()
     gains = band_gains(drawn, shots)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
     mean, spread = moments(shots.values.numpy(), shots.observed.numpy())
     own, wide = moments(drawn, np.isfinite(drawn))
-    usable = (spread > 0) & (wide > 0) & levels
+    usable = (spread > 0) & (wide > 0)
     factor = np.clip(np.where(usable, spread / np.where(usable, wide, 1), 1), 1 / _MOST, _MOST)
     shift = np.where(usable, mean - factor * own, 0)
     bands = () if gains is None else tuple(map(tuple, gains.tolist()))

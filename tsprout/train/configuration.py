@@ -186,6 +186,10 @@ def _check(config: PretrainConfig, where: str) -> None:
         if not (values[name] > least or (itself and values[name] == least)) or not math.isfinite(values[name]):
             fix = f"Give {least:g} or more." if itself else f"Give more than {least:g}."
             raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix=fix)
+    if len(config.loop.betas) != 2 or not all(0 <= beta < 1 for beta in config.loop.betas):
+        raise InputError(
+            f"betas are {list(config.loop.betas)}", where=f"{where}: training", fix="Give two, from 0 to 1."
+        )
     for name in _SHARES:
         if not 0 <= values[name] <= 1:
             raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix="Give a share from 0 to 1.")
@@ -264,6 +268,8 @@ def _parse(text: str, where: str) -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen: set[Any] = set()
             for key, _ in node.value:
+                if not isinstance(key.value, str):
+                    raise yaml.constructor.ConstructorError(None, None, "a name must be one word", key.start_mark)
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
                 seen.add(key.value)

@@ -205,7 +205,7 @@ def draw(
     was = model.training
     model.eval()
     memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
-    fix = calibrate(model, shots, seed=seed) if calibrated and model.has_prompt else None
+    fix = calibrate(model, shots, seed=seed, steps=steps) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     rows = None if row is None else torch.full((1,), row, device=model.device)
     length = int(shots.lengths[0])

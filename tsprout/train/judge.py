@@ -26,7 +26,7 @@ from tsprout.train.shots import Shots, encode_prompts
 MIN_TO_HOLD_BACK = 5
 # Below this share of the distance at which unseen series lie from the shots, samples count as copies.
 LEAST_COPYING_RATIO = 0.5
-_SAMPLES, _STEPS = 128, 10
+_SAMPLES, _MOST_STEPS = 128, 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class Judge:
         for length in np.unique(self.held.lengths):
             shape = (_SAMPLES, self.shots.values.shape[1], int(length))
             generator = torch.Generator().manual_seed(self.seed)
-            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=_STEPS).cpu()
+            steps = min(_MOST_STEPS, model.config.steps)
+            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu()
             if calibration is not None:
                 drawn = torch.from_numpy(calibration.apply(drawn.numpy()))
             drawn = drawn * self.alive

@@ -251,7 +251,7 @@ class Loop:
                 saved = now
             if stop:
                 break
-        if checkpoint is not None:
+        if checkpoint is not None and well():
             self.save(checkpoint)
         return self.step >= self.config.steps
 

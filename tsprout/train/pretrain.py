@@ -34,6 +34,7 @@ FewShot = Callable[[Denoiser], dict[str, float]]
 # What a resumed run may have otherwise than the run it continues.
 _FREE = {f"loop.{name}" for name in ("steps", "learning_rate", "warmup", "cooldown", "decay", "clip")}
 _FREE |= {"name", "engine", "validate_every", "few_shot_every", "log_every"}
+_FREE |= {f"model.{name}" for name in ("solver", "steps", "guidance", "guidance_low", "guidance_high")}
 
 
 @dataclass(frozen=True)
