@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from tsprout.nn import attention
-from tsprout.nn.attention import Attention, FeedForward, rotate
+from tsprout.nn.attention import Attention, FeedForward, rotate, turn_of
 
 
 @pytest.fixture(autouse=True)
@@ -42,25 +42,28 @@ def test_masked_keys_do_not_matter() -> None:
 def test_rotation_keeps_length_and_depends_on_differences_only(width: int) -> None:
     a, b = torch.randn(1, 1, 6, width), torch.randn(1, 1, 6, width)
     positions = torch.tensor([[0.0, 1, 2, 5, 20, 100]])
-    torch.testing.assert_close(rotate(a, positions, 4.0).norm(dim=-1), a.norm(dim=-1))
-    products = rotate(a, positions, 4.0) @ rotate(b, positions, 4.0).transpose(-1, -2)
-    later = rotate(a, positions + 33, 4.0) @ rotate(b, positions + 33, 4.0).transpose(-1, -2)
+    here, there = turn_of(positions, width, 4.0), turn_of(positions + 33, width, 4.0)
+    torch.testing.assert_close(rotate(a, here).norm(dim=-1), a.norm(dim=-1))
+    products = rotate(a, here) @ rotate(b, here).transpose(-1, -2)
+    later = rotate(a, there) @ rotate(b, there).transpose(-1, -2)
     torch.testing.assert_close(products, later, rtol=1e-4, atol=1e-4)
 
 
 def test_rotation_at_zero_is_none_and_one_period_is_a_radian() -> None:
     x = torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 2)
-    assert torch.equal(rotate(x, torch.zeros(1, 1), 4.0), x)
+    assert torch.equal(rotate(x, turn_of(torch.zeros(1, 1), 2, 4.0)), x)
     one = torch.tensor(1.0)
-    torch.testing.assert_close(rotate(x, torch.full((1, 1), 4.0), 4.0).flatten(), torch.stack([one.cos(), one.sin()]))
+    turned = rotate(x, turn_of(torch.full((1, 1), 4.0), 2, 4.0))
+    torch.testing.assert_close(turned.flatten(), torch.stack([one.cos(), one.sin()]))
 
 
 def test_positions_matter_only_with_a_period() -> None:
     x = torch.randn(1, 4, 8)
     one, other = torch.arange(4.0)[None], torch.tensor([[0.0, 9, 1, 4]])
     with_period, without = Attention(8, 2, period=4.0), Attention(8, 2, period=None)
-    assert not torch.equal(with_period(x, one), with_period(x, other))
-    assert torch.equal(without(x, one), without(x, other))
+    assert not torch.equal(*(with_period(x, with_period.turn(where)) for where in (one, other)))
+    assert without.turn(one) is None
+    assert torch.equal(without(x, without.turn(one)), without(x))
 
 
 def test_the_fused_kernel_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +72,8 @@ def test_the_fused_kernel_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.rand(2, 9) > 0.3
 
     def out() -> list[torch.Tensor]:
-        told = {"context": context, "context_positions": where}
-        return [layer(x, where[:, :3], **told), layer(x, where[:, :3], **told, key_mask=mask)]
+        told = {"turn": layer.turn(where[:, :3]), "context": context, "context_turn": layer.turn(where)}
+        return [layer(x, **told), layer(x, **told, key_mask=mask)]
 
     plain = out()
     monkeypatch.setattr(attention, "_FUSED_FROM", 8)

@@ -15,15 +15,24 @@ from torch import Tensor, nn
 _FUSED_FROM = 2048
 
 
-def rotate(x: Tensor, positions: Tensor, period: float, base: float = 1000.0) -> Tensor:
-    """Turn ``x (batch, heads, tokens, d)`` by its ``positions (batch or 1, tokens)``, in time steps.
+Turn = tuple[Tensor, Tensor]
 
-    ``period`` time steps are one radian of the fastest pair of dimensions; ``base`` times that of the slowest.
+
+def turn_of(positions: Tensor, size: int, period: float, base: float = 1000.0) -> Turn:
+    """Cosines and sines of the angles of ``positions (batch or 1, tokens)``, in time steps, for vectors of ``size``.
+
+    ``period`` time steps are one radian of the fastest pair of dimensions; ``base`` times that of the slowest. Both
+    are ``(batch or 1, 1, tokens, size // 2)``.
     """
-    half = x.shape[-1] // 2
-    rates = base ** -torch.linspace(0, 1, half, device=x.device) / period
+    rates = base ** -torch.linspace(0, 1, size // 2, device=positions.device) / period
     angle = (positions.float()[..., None] * rates)[:, None]
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, turn: Turn) -> Tensor:
+    """Turn ``x (batch, heads, tokens, d)`` by its :func:`turn_of`."""
+    half = x.shape[-1] // 2
+    cos, sin = turn[0].to(x.dtype), turn[1].to(x.dtype)
     a, b = x[..., :half], x[..., half : 2 * half]
     return torch.cat([a * cos - b * sin, a * sin + b * cos, x[..., 2 * half :]], dim=-1)
 
@@ -40,7 +49,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, *, period: float | None, cross: bool = False) -> None:
         super().__init__()
-        self.heads, self.period, self.cross = heads, period, cross
+        self.heads, self.size, self.period, self.cross = heads, width // heads, period, cross
         if cross:
             self.query = nn.Linear(width, width, bias=False)
             self.key_value = nn.Linear(width, 2 * width, bias=False)
@@ -50,33 +59,36 @@ class Attention(nn.Module):
         self.query_scale = nn.Parameter(torch.ones(width // heads))
         self.key_scale = nn.Parameter(torch.ones(width // heads))
 
+    def turn(self, positions: Tensor) -> Turn | None:
+        """By what tokens at ``positions (groups or 1, tokens)``, in time steps, are turned; layers alike share it."""
+        return None if self.period is None else turn_of(positions, self.size, self.period)
+
     def forward(
         self,
         x: Tensor,
-        positions: Tensor | None = None,
+        turn: Turn | None = None,
         *,
         context: Tensor | None = None,
-        context_positions: Tensor | None = None,
+        context_turn: Turn | None = None,
         key_mask: Tensor | None = None,
     ) -> Tensor:
         """Attend from ``x (groups, queries, width)``, to itself or to ``context (groups, keys, width)``.
 
-        ``positions`` and ``context_positions`` are in time steps, ``(groups or 1, tokens)``; ``key_mask (groups,
-        keys)`` is True where a key may be attended to.
+        ``turn`` and ``context_turn`` are :meth:`turn` of the positions of queries and keys; ``key_mask (groups, keys)``
+        is True where a key may be attended to.
         """
         if context is None:
             query, key, value = self.query_key_value(x).chunk(3, dim=-1)
-            context_positions = positions
+            context_turn = turn
         else:
             query = self.query(x)
             key, value = self.key_value(context).chunk(2, dim=-1)
         query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (query, key, value))
         query = F.rms_norm(query, (query.shape[-1],)) * self.query_scale.to(query.dtype)
         key = F.rms_norm(key, (key.shape[-1],)) * self.key_scale.to(key.dtype)
-        if self.period is not None and positions is not None and context_positions is not None:
-            query = rotate(query, positions, self.period)
-            key = rotate(key, context_positions, self.period)
-        if key.shape[-2] > _FUSED_FROM:
+        if turn is not None and context_turn is not None:
+            query, key = rotate(query, turn), rotate(key, context_turn)
+        if key.is_cuda or key.shape[-2] > _FUSED_FROM:
             mask = None if key_mask is None else key_mask[:, None, None, :]
             out = F.scaled_dot_product_attention(query, key, value.to(query.dtype), attn_mask=mask).to(value.dtype)
             return self.out(out.transpose(1, 2).flatten(-2))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from tsprout.errors import InputError
 from tsprout.nn.attention import FEED_FORWARDS, Attention
+from tsprout.nn.constants import constant
 from tsprout.nn.delay import embed, exact_grid
 from tsprout.nn.dyconv import DyPatchEmbed
 from tsprout.nn.invariant import ChannelPatch
@@ -123,14 +124,15 @@ class PromptEncoder(nn.Module):
         groups, shots, columns, width = tokens.shape
         x = self.adapt(tokens) + missing[..., None] * self.missing
         joined_valid = valid.flatten(1)
+        own_valid, joined_usable = _usable(valid.flatten(0, 1)), _usable(joined_valid)
+        first: Attention = self.attentions[0]  # type: ignore[assignment]
+        own_turn, joined_turn = first.turn(positions.flatten(0, 1)), first.turn(positions.flatten(1))
         for layer, attention in enumerate(self.attentions):
             h = self.norms1[layer](x)
             if layer % 2 == 0:
-                own = h.flatten(0, 1)
-                where = positions.flatten(0, 1)
-                h = attention(own, where, key_mask=_usable(valid.flatten(0, 1))).view_as(x)
+                h = attention(h.flatten(0, 1), own_turn, key_mask=own_valid).view_as(x)
             else:
-                h = attention(h.flatten(1, 2), positions.flatten(1), key_mask=_usable(joined_valid)).view_as(x)
+                h = attention(h.flatten(1, 2), joined_turn, key_mask=joined_usable).view_as(x)
             x = x + h
             x = x + self.feeds[layer](self.norms2[layer](x))
         x = self.final(x).flatten(1, 2)
@@ -142,7 +144,7 @@ class PromptEncoder(nn.Module):
             vector = torch.where(absent[:, None], self.null_vector.to(vector.dtype), vector)
         if self.null_token is not None:
             x = torch.where(absent[:, None, None], self.null_token.to(x.dtype), x)
-        return Memory(x, positions.flatten(1), _usable(joined_valid), vector, present)
+        return Memory(x, positions.flatten(1), joined_usable, vector, present)
 
     def nothing(self, groups: int, dtype: torch.dtype = torch.float32) -> Memory:
         """The memory of ``groups`` sets that have no prompt at all: one null token each."""
@@ -155,9 +157,10 @@ class PromptEncoder(nn.Module):
 
 def _usable(valid: Tensor) -> Tensor:
     """A row without a single valid key would make attention undefined; let such a row see its first key."""
-    if bool(valid.any(dim=-1).all()):
+    # To look first would save a little work, and on an accelerator make the host wait for it.
+    if not valid.is_cuda and bool(valid.any(dim=-1).all()):
         return valid
-    first = F.one_hot(torch.zeros(valid.shape[:-1], dtype=torch.long, device=valid.device), valid.shape[-1]).bool()
+    first = torch.arange(valid.shape[-1], device=valid.device) == 0
     return torch.where(valid.any(dim=-1, keepdim=True), valid, first)
 
 
@@ -215,13 +218,13 @@ class Conditioner(nn.Module):
         share = seen.mean(dim=(1, 2)).unflatten(0, (groups, count))
         flat, channels = patch.read_shots(_pad_rows(cells, self.dimension), seen.mean(dim=2), present)
         tokens = flat.unflatten(0, (groups, count))
-        starts = torch.tensor(grid.starts, device=shots.device, dtype=torch.float32).expand(share.shape)
+        starts = constant(grid.starts, shots.device).expand(share.shape)
         memory: Memory = self.prompt(tokens, starts, 1 - share, share > 0, present)
         return replace(memory, channels=channels)
 
     def forward(self, noise: Tensor, channels: int, length: int, rows: Tensor | None, memory: Memory | None) -> Tensor:
         """The conditioning vector ``(batch, width)`` for ``c_noise (batch,)``, token ``rows (batch,)`` and a memory."""
-        size = torch.tensor([[math.log(length) / 4, math.log(channels) / 4]], device=noise.device)
+        size = constant((math.log(length) / 4, math.log(channels) / 4), noise.device)
         vector = self.noise(noise) + self.size(size)
         if self.token is not None:
             if rows is None:

@@ -95,6 +95,14 @@ def exact_grid(length: int, dimension: int | None = None) -> Grid:
 
 
 @lru_cache(maxsize=1024)
+def _indices_on(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`_indices` kept on a device: every copy there would make the host wait for it."""
+    with torch.inference_mode(False):
+        step, mask, place = (tensor.to(device) for tensor in _indices(grid))
+    return step, mask, place
+
+
+@lru_cache(maxsize=1024)
 def _indices(grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
     """Cell -> time step (0 where padding), cell mask, and time step -> first cell that holds it."""
     starts = torch.tensor(grid.starts)
@@ -116,11 +124,11 @@ def grid_mask(grid: Grid) -> Tensor:
 
 def embed(series: Tensor, grid: Grid) -> Tensor:
     """Series ``(..., length)`` to images ``(..., rows, columns)``; padding is zero."""
-    step, mask, _ = _indices(grid)
-    image = series[..., step.to(series.device)]
-    return image if grid.exact else torch.where(mask.to(series.device), image, 0)
+    step, mask, _ = _indices_on(grid, series.device)
+    image = series[..., step]
+    return image if grid.exact else torch.where(mask, image, 0)
 
 
 def invert(image: Tensor, grid: Grid) -> Tensor:
     """Images ``(..., rows, columns)`` to series ``(..., length)``: the exact inverse of :func:`embed`."""
-    return image.flatten(-2)[..., _indices(grid)[2].to(image.device)]
+    return image.flatten(-2)[..., _indices_on(grid, image.device)[2]]

@@ -24,15 +24,16 @@ _CACHED_SIZES = 512
 
 
 @lru_cache(maxsize=_CACHED_SIZES)
-def _resize_matrix(size: int, canonical: int) -> Tensor:
-    image = torch.eye(canonical, dtype=torch.float64)[None, None]
-    matrix = F.interpolate(image, size=(size, canonical), mode="bicubic", align_corners=False)[0, 0]
-    return matrix / matrix.norm(dim=1, keepdim=True)
+def _resize_matrix(size: int, canonical: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):
+        image = torch.eye(canonical, dtype=torch.float64)[None, None]
+        matrix = F.interpolate(image, size=(size, canonical), mode="bicubic", align_corners=False)[0, 0]
+        return (matrix / matrix.norm(dim=1, keepdim=True)).to(device=device, dtype=dtype)
 
 
 def resize_matrix(size: int, canonical: int, like: Tensor) -> Tensor:
     """Bicubic interpolation from ``canonical`` to ``size`` places: ``(size, canonical)``, rows of unit norm."""
-    return _resize_matrix(size, canonical).to(device=like.device, dtype=like.dtype)
+    return _resize_matrix(size, canonical, like.device, like.dtype)
 
 
 class Resize(nn.Module):

@@ -57,7 +57,8 @@ class ChannelBlock(nn.Module):
             return F.layer_norm(x, (inner,)) * (1 + scale[part]) + shift[part]
 
         if self.own is not None:
-            read = self.own(modulated(1).flatten(0, 1), positions)
+            turn = None if positions is None else self.own.turn(positions)
+            read = self.own(modulated(1).flatten(0, 1), turn)
             x = x + (1 + gate[1]) * read.view_as(x)
         return x + (1 + gate[0]) * self.fall(F.gelu(self.rise(modulated(0)), approximate="tanh"))
 

@@ -7,16 +7,29 @@ layer reads the prompt's memory by cross-attention. The cost of a layer does not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsprout.nn.attention import FEED_FORWARDS, Attention
+from tsprout.nn.attention import FEED_FORWARDS, Attention, Turn, turn_of
 from tsprout.nn.channels import resizer
 from tsprout.nn.conditioning import Conditioner, Memory
+from tsprout.nn.constants import constant
 from tsprout.nn.delay import embed, exact_grid, invert
 from tsprout.nn.dyconv import DyPatchEmbed
 from tsprout.nn.invariant import ChannelPatch
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Of one call, for all layers: of the columns of one series, of those of all series of a group one after the
+    other, which read the memory, and of the memory's tokens."""
+
+    own: Turn
+    reading: Turn | None = None
+    memory: Turn | None = None
 
 
 class Layer(nn.Module):
@@ -48,8 +61,8 @@ class Layer(nn.Module):
         self.feed = FEED_FORWARDS[feed_forward](width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, vector: Tensor, positions: Tensor, memory: Memory | None) -> Tensor:
-        """``x (batch, columns, width)``, ``vector (batch, width)``, ``positions (1, columns)`` in time steps."""
+    def forward(self, x: Tensor, vector: Tensor, turns: Turns, memory: Memory | None) -> Tensor:
+        """``x (batch, columns, width)``, ``vector (batch, width)``."""
         scale, shift, gate = (
             t.unflatten(-1, (self.parts, 1, -1)).unbind(1) for t in self.modulate(vector).chunk(3, dim=-1)
         )
@@ -59,16 +72,15 @@ class Layer(nn.Module):
             return F.layer_norm(x, width) * (1 + scale[self.place[part]]) + shift[self.place[part]]
 
         if self.own is not None:
-            x = x + gate[self.place["own"]] * self.dropout(self.own(modulated("own"), positions))
+            x = x + gate[self.place["own"]] * self.dropout(self.own(modulated("own"), turns.own))
         if self.cross is not None and memory is not None:
             groups = len(memory.tokens)
             queries = modulated("cross").unflatten(0, (groups, -1))
-            where = positions.expand(queries.shape[1], -1).reshape(1, -1)
             read = self.cross(
                 queries.flatten(1, 2),
-                where,
+                turns.reading,
                 context=memory.tokens,
-                context_positions=memory.positions,
+                context_turn=turns.memory,
                 key_mask=memory.valid,
             )
             x = x + gate[self.place["cross"]] * self.dropout(read.view_as(x))
@@ -112,7 +124,7 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         period = float(dimension)
-        self.dimension = dimension
+        self.dimension, self.period, self.size = dimension, period, width // heads
         self.patch: DyPatchEmbed | ChannelPatch
         if channel_mixing == "invariant":
             self.patch = ChannelPatch(width, dimension, prompt=prompt_depth > 0)
@@ -157,7 +169,7 @@ class Transformer(nn.Module):
         short = self.dimension - image.shape[-2]
         if short:
             image = F.pad(image, (0, 0, 0, short))
-        starts = torch.tensor(grid.starts, device=x.device, dtype=torch.float32)[None]
+        starts = constant(grid.starts, x.device)
         if memory is None and self.conditioner.prompt is not None:
             memory = self.conditioner.prompt.nothing(1, x.dtype)
         vector = F.silu(self.conditioner(noise, channels, length, rows, memory))
@@ -168,8 +180,9 @@ class Transformer(nn.Module):
         else:
             tokens = self.patch.embed(image)
         tokens = tokens + self.place(torch.log1p(ends.clamp(min=0)) - 2)
+        turns = self._turns(starts, len(x), memory)
         for layer in self.layers:
-            tokens = layer(tokens, vector, starts, memory)
+            tokens = layer(tokens, vector, turns, memory)
         scale, shift = self.final(vector)[:, None].chunk(2, dim=-1)
         tokens = F.layer_norm(tokens, (tokens.shape[-1],)) * (1 + scale) + shift
         if isinstance(self.patch, ChannelPatch):
@@ -177,3 +190,10 @@ class Transformer(nn.Module):
         else:
             image = self.patch.unembed(tokens, channels)
         return invert(image[..., : image.shape[-2] - short, :], grid)
+
+    def _turns(self, starts: Tensor, batch: int, memory: Memory | None) -> Turns:
+        own = turn_of(starts, self.size, self.period)
+        if memory is None:
+            return Turns(own)
+        cos, sin = (part.repeat(1, 1, batch // len(memory.tokens), 1) for part in own)
+        return Turns(own, (cos, sin), turn_of(memory.positions, self.size, self.period))

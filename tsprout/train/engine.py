@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PRECISIONS = ("auto", "32", "bf16")
-COMPILE = ("off", "default", "reduce-overhead")
+COMPILE = ("off", "layers", "default", "reduce-overhead")
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class EngineConfig:
 
     ``device``: "auto", "cpu" or "gpu". ``devices`` a machine and ``nodes``: 0 takes all GPUs that are here (one process
     without GPUs), or what torchrun or SLURM say. ``precision``: "32", "bf16" (mixed), or "auto": the latter where
-    the hardware multiplies in bfloat16; a processor without it is ten times slower for trying. ``compile`` of the
-    backbone by torch: "off", "default", or "reduce-overhead", which records CUDA graphs. ``threads`` a process (0:
-    torch's choice), ``workers``: processes a rank that draw ahead. ``save_seconds``: from one saved state
-    to the next.
+    the hardware multiplies in bfloat16; a processor without it is ten times slower for trying. ``compile`` by
+    torch: "off"; "layers", each layer of the backbone for any size, which takes a minute; "default", the whole of it,
+    anew for sizes it has not met; or "reduce-overhead", which records CUDA graphs. ``threads`` a process (0: torch's
+    choice), ``workers``: processes a rank that draw ahead. ``save_seconds``: from one saved state to the next.
     """
 
     device: str = "auto"
@@ -82,9 +82,13 @@ class Engine:
     def prepare(self, model: nn.Module) -> None:
         """Move a model to the device; compile its backbone in place, so that the names of its weights stay."""
         model.to(self.device)
-        if self.config.compile != "off":
-            mode = None if self.config.compile == "default" else self.config.compile
-            model.get_submodule("backbone").compile(mode=mode)
+        backbone = model.get_submodule("backbone")
+        if self.config.compile == "layers":
+            for group in backbone.children():
+                for layer in group if isinstance(group, nn.ModuleList) else ():
+                    layer.compile(dynamic=True)
+        elif self.config.compile != "off":
+            backbone.compile(mode=None if self.config.compile == "default" else self.config.compile)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of the loss."""

@@ -27,7 +27,7 @@ from tsprout.train.engine import Engine, EngineConfig
 from tsprout.train.loop import STATE, Loop, LoopConfig
 from tsprout.train.record import LEVELS, Record
 from tsprout.train.start import Started, start_from
-from tsprout.train.validation import Validation, batch_loss, held_out_sets
+from tsprout.train.validation import Validation, batch_loss, held_out_sets, sent
 from tsprout.train.watch import Watch
 
 FewShot = Callable[[Denoiser], dict[str, float]]
@@ -168,7 +168,7 @@ def open_stream(config: PretrainConfig, corpus: Corpus | None, engine: Engine, e
 def tally(losses: Tensor, sigma: Tensor) -> Tensor:
     """Windows, then sum of losses and count of the series by the nearest of :data:`LEVELS`: ``(1 + 2 * levels,)``."""
     middles = torch.tensor(LEVELS).log()
-    place = torch.bucketize(sigma.log(), (middles[1:] + middles[:-1]) / 2).to(losses.device)
+    place = sent(torch.bucketize(sigma.log(), (middles[1:] + middles[:-1]) / 2), losses.device)
     zero = torch.zeros(len(LEVELS), device=losses.device)
     sums, counts = zero.index_add(0, place, losses.float()), zero.index_add(0, place, torch.ones_like(losses.float()))
     return torch.cat([counts.sum().reshape(1), sums, counts])

@@ -40,19 +40,23 @@ def batch_loss(
         # A set's row is of no use on a table without it: sets beyond the table count as new ones.
         known = torch.from_numpy(batch.rows)
         dropped = torch.rand(episodes, generator=generator) < drop_token
-        rows = torch.where(dropped | (known >= model.config.rows), -1, known).repeat_interleave(per).to(device)
+        rows = sent(torch.where(dropped | (known >= model.config.rows), -1, known).repeat_interleave(per), device)
     memory = None
     if model.has_prompt and batch.shots.shape[1]:
-        present = (torch.rand(episodes, generator=generator) >= drop_prompt).to(device)
+        present = sent(torch.rand(episodes, generator=generator) >= drop_prompt, device)
         memory = model.encode(_on(device, batch.shots), _on(device, batch.shots_observed), present)
     if sigma is None:
         sigma = model.training_sigma(len(clean), generator)
-    return model.losses(clean, observed, sigma.to(device), _noise(clean, generator), rows, memory)
+    return model.losses(clean, observed, sent(sigma, device), _noise(clean, generator), rows, memory)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """``tensor`` on a device, without the host waiting until an accelerator has done all it was told before."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _on(device: torch.device, values: np.ndarray) -> Tensor:
-    tensor = torch.from_numpy(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    return sent(torch.from_numpy(values), device)
 
 
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
 
 from tsprout.data.corpus.store import Corpus
 from tsprout.errors import InputError
 
 Item = TypeVar("Item")
+_ALIGNED = 64
 
 
 class NumberedStream(Generic[Item]):
@@ -84,7 +89,7 @@ class NumberedStream(Generic[Item]):
             prefetch_factor=4,
             generator=torch.Generator(),  # not the global one, from which it would take a number
         )
-        return iter(loader)
+        return map(_unpacked, loader)
 
 
 def chosen_sets(corpus: Corpus, only: Sequence[str] | None, exclude: Sequence[str]) -> list[str]:
@@ -106,9 +111,42 @@ class _Numbered(Generic[Item]):
     def __init__(self, stream: NumberedStream[Item]) -> None:
         self.stream = stream
 
-    def __getitem__(self, number: int) -> Item:
-        return self.stream.batch(number)
+    def __getitem__(self, number: int) -> Any:
+        return _packed(self.stream.batch(number))
 
 
 def _as_it_is(item: Any) -> Any:
     return item
+
+
+def _packed(item: Any) -> Any:
+    """What only shared memory can carry fast, in one piece of it: the arrays of a dataclass, or of a list of them.
+
+    Arrays themselves would go through a pipe, and a piece each would be a file descriptor each.
+    """
+    import torch
+
+    groups = item if isinstance(item, list) else [item]
+    arrays = [[(f.name, np.ascontiguousarray(getattr(group, f.name))) for f in fields(group)] for group in groups]
+    sizes = [-(-array.nbytes // _ALIGNED) * _ALIGNED for group in arrays for _, array in group]
+    buffer = torch.empty(sum(sizes), dtype=torch.uint8).share_memory_()
+    places = iter(np.cumsum([0, *sizes]).tolist())
+    told = []
+    for group, own in zip(groups, arrays, strict=True):
+        where = {name: (next(places), array.dtype.str, array.shape) for name, array in own}
+        for name, array in own:
+            _view(buffer.numpy(), *where[name])[...] = array
+        told.append((type(group), where))
+    return buffer, told, isinstance(item, list)
+
+
+def _unpacked(packed: Any) -> Any:
+    buffer, told, several = packed
+    flat = buffer.numpy()
+    items = [kind(**{name: _view(flat, *place) for name, place in where.items()}) for kind, where in told]
+    return items if several else items[0]
+
+
+def _view(flat: np.ndarray, start: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    dtype = np.dtype(kind)
+    return flat[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
