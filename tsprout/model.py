@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -229,6 +229,17 @@ def build_backbone(config: ModelConfig) -> nn.Module:
     raise InputError(f"there is no backbone called {config.backbone!r}", fix="Choose one of: transformer, unet.")
 
 
+class Noised(NamedTuple):
+    """What :meth:`Denoiser.losses` takes of one batch."""
+
+    clean: Tensor
+    observed: Tensor | None
+    sigma: Tensor
+    noise: Tensor
+    rows: Tensor | None = None
+    memory: Memory | None = None
+
+
 class Denoiser(nn.Module):
     """:math:`D_\\theta(x; \\sigma)`: a backbone with EDM preconditioning.
 
@@ -300,6 +311,23 @@ class Denoiser(nn.Module):
         if observed is not None:
             clean = torch.where(observed, clean, 0)
         estimate = self(clean + sigma[:, None, None] * noise, sigma, rows, memory)
+        return self._weighed(estimate, clean, observed, sigma)
+
+    def losses_of_groups(self, groups: Sequence[Noised]) -> list[Tensor]:
+        """:meth:`losses` of groups that differ in their channels; in one pass where the backbone is the UNet."""
+        if not isinstance(self.backbone, UNet) or any(group.memory is not None for group in groups):
+            return [self.losses(*group) for group in groups]
+        clean = [g.clean if g.observed is None else torch.where(g.observed, g.clean, 0) for g in groups]
+        noisy = [x + g.sigma[:, None, None] * g.noise for x, g in zip(clean, groups, strict=True)]
+        scales = [precondition(g.sigma.float(), self.config.sigma_data) for g in groups]
+        into = [x * scale.into[:, None, None] for x, scale in zip(noisy, scales, strict=True)]
+        found = self.backbone.groups(into, [scale.noise for scale in scales], [g.rows for g in groups])
+        return [
+            self._weighed(s.skip[:, None, None] * x + s.out[:, None, None] * out.float(), y, g.observed, g.sigma)
+            for s, x, out, y, g in zip(scales, noisy, found, clean, groups, strict=True)
+        ]
+
+    def _weighed(self, estimate: Tensor, clean: Tensor, observed: Tensor | None, sigma: Tensor) -> Tensor:
         error = (estimate - clean) ** 2
         if observed is None:
             mean = error.mean(dim=(1, 2))

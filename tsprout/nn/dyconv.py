@@ -94,7 +94,14 @@ class DyConv2d(nn.Module):
         bias: Tensor = self.bias
         if out_channels != bias.shape[0]:
             bias = self.resize(out_channels, bias.shape[0], bias) @ bias
-        return F.conv2d(image, weight, bias, padding=self.weight.shape[-1] // 2)
+        if not image.is_cuda:
+            return F.conv2d(image, weight, bias, padding=self.weight.shape[-1] // 2)
+        # cuDNN makes a plan for every shape it has not met, which takes longer than this; and shapes abound here.
+        side, (rows, columns) = self.weight.shape[-1], image.shape[-2:]
+        padded = F.pad(image, (side // 2,) * 4)
+        shifted = [padded[..., i : i + rows, j : j + columns] for i in range(side) for j in range(side)]
+        patches = torch.stack(shifted, dim=2).flatten(3).flatten(1, 2)
+        return (weight.flatten(1) @ patches + bias[:, None]).unflatten(-1, (rows, columns))
 
 
 class DyPatchEmbed(nn.Module):

@@ -8,6 +8,8 @@ skip. Padded cells are kept at zero on the way in and are never read on the way 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -209,20 +211,40 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor, rows: Tensor | None, memory: Memory | None) -> Tensor:
         """Noisy ``x (batch, channels, length)`` and ``c_noise (batch,)`` to ``(batch, channels, length)``."""
-        channels, length = x.shape[1:]
-        grid = self.grid(length)
         if memory is None and self.conditioner.prompt is not None:
             memory = self.conditioner.prompt.nothing(1, x.dtype)
-        vector = self.conditioner(noise, channels, length, rows, memory)
-        return invert(self.on_image(embed(x, grid), vector, memory), grid)
+        return self.groups([x], [noise], [rows], memory)[0]
+
+    def groups(
+        self,
+        series: Sequence[Tensor],
+        noise: Sequence[Tensor],
+        rows: Sequence[Tensor | None],
+        memory: Memory | None = None,
+    ) -> list[Tensor]:
+        """:meth:`forward` of groups that differ in their channels alone: all but the first and last layer at once."""
+        grid = self.grid(series[0].shape[-1])
+        images = [embed(x, grid) for x in series]
+        vectors = [
+            self.conditioner(level, *x.shape[1:], row, memory)
+            for x, level, row in zip(series, noise, rows, strict=True)
+        ]
+        return [invert(image, grid) for image in self.on_images(images, torch.cat(vectors), memory)]
 
     def on_image(self, image: Tensor, vector: Tensor, memory: Memory | None = None) -> Tensor:
         """Images ``(batch, channels, rows, columns)`` to the same shape, told a conditioning ``vector``.
 
         What :meth:`forward` does between embedding and inversion, for methods whose diffusion is that of the image.
         """
-        vector, channels = F.silu(vector), image.shape[1]
-        image = self.first(image, self.width)
+        return self.on_images([image], vector, memory)[0]
+
+    def on_images(self, images: Sequence[Tensor], vector: Tensor, memory: Memory | None = None) -> list[Tensor]:
+        """:meth:`on_image` of groups that differ in their channels alone; ``vector`` of all, one group after another.
+
+        One pass through the trunk: a batch of whole sets has dozens of channel counts and few series of each.
+        """
+        vector = F.silu(vector)
+        image = torch.cat([self.first(image, self.width) for image in images])
         skips = [image]
         for module in self.down:
             image = module(image) if isinstance(module, Down) else module(image, vector, memory)
@@ -234,4 +256,5 @@ class UNet(nn.Module):
                 image = module(image, skips[-1].shape[-2:])
             else:
                 image = module(torch.cat([image, skips.pop()], dim=1), vector, memory)
-        return self.last(F.silu(self.norm(image)), channels)
+        parts = F.silu(self.norm(image)).split([len(image) for image in images])
+        return [self.last(part, own.shape[1]) for part, own in zip(parts, images, strict=True)]

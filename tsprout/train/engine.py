@@ -137,6 +137,9 @@ class FabricEngine(Engine):
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         self.fabric = _fabric(config)
         self.device = self.fabric.device
+        if self.device.type == "cuda":
+            # cuDNN's attention makes a plan for every shape it has not met, and episodes have thousands of shapes.
+            torch.backends.cuda.enable_cudnn_sdp(False)
         self.rank, self.world = self.fabric.global_rank, self.fabric.world_size
 
     def autocast(self) -> AbstractContextManager[Any]:

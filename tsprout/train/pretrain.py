@@ -27,7 +27,7 @@ from tsprout.train.engine import Engine, EngineConfig
 from tsprout.train.loop import STATE, Loop, LoopConfig
 from tsprout.train.record import LEVELS, Record
 from tsprout.train.start import Started, start_from
-from tsprout.train.validation import Validation, batch_loss, held_out_sets, sent
+from tsprout.train.validation import Validation, held_out_sets, noised, sent
 from tsprout.train.watch import Watch
 
 FewShot = Callable[[Denoiser], dict[str, float]]
@@ -104,19 +104,12 @@ class Pretraining:
         sizes = [group.targets.shape[0] * group.targets.shape[1] for group in groups]
         sigma = self.model.training_sigma(sum(sizes), generator)
         config = self.config
-        losses = torch.cat(
-            [
-                batch_loss(
-                    self.model,
-                    group,
-                    generator,
-                    drop_prompt=config.drop_prompt,
-                    drop_token=config.drop_token,
-                    sigma=level,
-                )
-                for group, level in zip(groups, sigma.split(sizes), strict=True)
-            ]
-        )
+        dropped = {"drop_prompt": config.drop_prompt, "drop_token": config.drop_token}
+        parts = [
+            noised(self.model, group, generator, sigma=level, **dropped)
+            for group, level in zip(groups, sigma.split(sizes), strict=True)
+        ]
+        losses = torch.cat(self.model.losses_of_groups(parts))
         return losses.mean(), tally(losses.detach(), sigma)
 
     def averaged(self) -> Denoiser:

@@ -12,7 +12,7 @@ from torch import Tensor
 from tsprout.data.corpus.episodes import Batch, EpisodeStream, StreamConfig
 from tsprout.data.corpus.store import Corpus
 from tsprout.errors import InputError
-from tsprout.model import Denoiser
+from tsprout.model import Denoiser, Noised
 from tsprout.train.record import LEVELS, named
 
 
@@ -25,7 +25,20 @@ def batch_loss(
     drop_token: float,
     sigma: Tensor | None = None,
 ) -> Tensor:
-    """Loss of every target, ``(episodes * targets,)``, with conditions dropped per episode.
+    """Loss of every target, ``(episodes * targets,)``, with conditions dropped per episode: see :func:`noised`."""
+    return model.losses(*noised(model, batch, generator, drop_prompt=drop_prompt, drop_token=drop_token, sigma=sigma))
+
+
+def noised(
+    model: Denoiser,
+    batch: Batch,
+    generator: torch.Generator,
+    *,
+    drop_prompt: float,
+    drop_token: float,
+    sigma: Tensor | None = None,
+) -> Noised:
+    """The targets of a batch as one, under noise, with the conditions that are not dropped.
 
     Everything random follows from ``generator``, which is on the CPU; noise for an accelerator is drawn there, by a
     generator seeded from it.
@@ -47,7 +60,7 @@ def batch_loss(
         memory = model.encode(_on(device, batch.shots), _on(device, batch.shots_observed), present)
     if sigma is None:
         sigma = model.training_sigma(len(clean), generator)
-    return model.losses(clean, observed, sent(sigma, device), _noise(clean, generator), rows, memory)
+    return Noised(clean, observed, sent(sigma, device), _noise(clean, generator), rows, memory)
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

@@ -27,6 +27,7 @@ CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 21, 28, 40, 55, 64)
 CHANNEL_SHARES = (0.3, 0.06, 0.06, 0.06, 0.05, 0.07, 0.12, 0.05, 0.05, 0.04, 0.04, 0.03, 0.03, 0.02, 0.01, 0.01)
 _SOFT_LIMIT = 5.0
 _TRIES = 8
+_AT_ONCE = 1 << 17  # values that are scaled together
 
 
 @dataclass
@@ -177,7 +178,9 @@ class EpisodeStream(NumberedStream[Batch]):
                 series[episode, : drawn.shots] = drawn.windows[: drawn.shots]
                 series[episode, drawn.shots : shots] = np.nan
                 series[episode, shots:] = drawn.windows[drawn.shots :]
-            series[waiting] = scale_by_shots(series[waiting], shots)
+            # A few at a time, which then stay in the processor's cache.
+            for some in np.array_split(waiting, -(-len(waiting) * series[0].size // _AT_ONCE)):
+                series[some] = scale_by_shots(series[some], shots)
             waiting = waiting[self._empty(series[waiting], shots, rows[waiting])]
             if len(waiting) == 0:
                 break

@@ -87,6 +87,7 @@ class NumberedStream(Generic[Item]):
             collate_fn=_as_it_is,
             num_workers=self.workers,
             prefetch_factor=4,
+            worker_init_fn=_alone,
             generator=torch.Generator(),  # not the global one, from which it would take a number
         )
         return map(_unpacked, loader)
@@ -113,6 +114,13 @@ class _Numbered(Generic[Item]):
 
     def __getitem__(self, number: int) -> Any:
         return _packed(self.stream.batch(number))
+
+
+def _alone(worker: int) -> None:
+    """One thread a worker: those of the linear algebra would wait for each other, spinning."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
 
 
 def _as_it_is(item: Any) -> Any:
