@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from tsprout.checkpoint import load
 from tsprout.errors import TsproutError
 from tsprout.fitting import fit_model
 from tsprout.model import Denoiser
+from tsprout.staging import write_file
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import BESIDE, Task, TaskName, draw, plan, prepare_task
 from tsprout.train.finetune import FinetuneConfig
@@ -170,9 +170,8 @@ class Cell:
             values, facts = np.load(self.series, allow_pickle=False), known["facts"]
         else:
             values, facts = make(self.contender, task(), models, options)
-            self.folder.mkdir(parents=True, exist_ok=True)
             # The series first: without the facts beside them they do not count.
-            _replace(self.series, lambda path: np.save(path, values.astype(np.float32)))
+            write_file(self.series, lambda file: np.save(file, values.astype(np.float32)))
             _write(self.made, {"settings": settings["made"], "facts": facts})
         begun = time.perf_counter()
         ruler = task().yardstick
@@ -193,18 +192,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """A file that is whole or not there, whenever the run is killed."""
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(path, json.dumps(values, indent=1))
 
 
 def run(

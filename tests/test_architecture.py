@@ -31,6 +31,7 @@ FLOORS = {
         "evaluation",
         "corpora",
         "pretraining",
+        "run_folder",
         "overview",
         "doctor",
         "accounts",
@@ -44,7 +45,7 @@ FLOORS = {
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "data", "metrics", "baselines", "identity"),
     1: ("nn", "diffusion", "series"),
-    0: ("errors", "budget", "staging", "__init__"),
+    0: ("errors", "budget", "staging", "locks", "__init__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 

@@ -15,7 +15,7 @@ from tsprout.bench.spec import read_spec, shipped
 from tsprout.bench.tables import tables
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError
-from tsprout.staging import check_file, from_os_error
+from tsprout.staging import check_file, from_os_error, write_file
 
 EXPORTS = {".csv": results.scores_csv, ".json": results.scores_json}
 
@@ -166,7 +166,5 @@ def _check_metrics(read: results.Results, metrics: Sequence[str]) -> None:
 def _write(text: str, out: Path | None, *, force: bool) -> None:
     if out is None:
         return
-    from tsprout.bench.store import replace as replaced
-
     check_file(out, force=force)
-    replaced(out, lambda partial: partial.write_bytes(text.encode("utf-8")))
+    write_file(out, text)
