@@ -25,7 +25,8 @@ from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
 from tsprout.identity import dressed, label_groups, templates
-from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
+from tsprout.limits import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
+from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet, concatenate

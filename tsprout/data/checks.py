@@ -7,11 +7,8 @@ import dataclasses
 import numpy as np
 
 from tsprout.errors import InputError
+from tsprout.limits import MAX_GUIDANCE, MAX_LENGTH, MIN_LENGTH
 from tsprout.series import SeriesSet
-
-MIN_LENGTH = 4
-MAX_GUIDANCE = 5.0
-MAX_LENGTH = 1024
 
 
 def check_usable(series: SeriesSet) -> list[str]:

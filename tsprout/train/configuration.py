@@ -17,16 +17,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import torch
 
 from tsprout.data.corpus.episodes import StreamConfig
-from tsprout.errors import InputError, MissingExtraError
+from tsprout.errors import InputError
 from tsprout.model import CONFIGS, Denoiser, ModelConfig
+from tsprout.settings import known, parse, typed, yaml_module
 from tsprout.train.engine import EngineConfig
 from tsprout.train.loop import LoopConfig
 from tsprout.train.pretrain import PretrainConfig
@@ -76,7 +76,7 @@ def read_configuration(name: str | Path, overrides: Sequence[str] = ()) -> Pretr
             where=str(name),
             fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
         ) from error
-    values = _parse(text, str(name))
+    values = parse(text, str(name))
     if not isinstance(values, dict):
         raise InputError("this is no configuration", where=str(name), fix=f"It has sections: {', '.join(SECTIONS)}.")
     for override in overrides:
@@ -90,14 +90,14 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
     Raises:
         InputError: an unknown name or a value that cannot be.
     """
-    _known(values, SECTIONS, where, "section")
+    known(values, SECTIONS, where, "section")
     sections = {section: values.get(section) or {} for section in SECTIONS[1:]}
     for section, inner in sections.items():
         if not isinstance(inner, Mapping):
             raise InputError("this is not a section of settings", where=f"{where}: {section}")
     training = dict(sections["training"])
     own = {key: training.pop(key) for key in _OWN if key in training}
-    _known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
+    known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
     training.setdefault("steps", 100_000)
     config = PretrainConfig(
         model=_model(dict(sections["model"]), f"{where}: model"),
@@ -105,7 +105,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
         stream=_stream(dict(sections["stream"]), f"{where}: stream"),
         engine=_fill(EngineConfig, sections["engine"], f"{where}: engine"),
         name=str(values.get("name") or name),
-        **_typed(PretrainConfig, own, f"{where}: training"),
+        **typed(PretrainConfig, own, f"{where}: training"),
     )
     _check(config, where)
     return config
@@ -145,7 +145,7 @@ def to_yaml(config: PretrainConfig) -> str:
         "training": loop | {key: getattr(config, key) for key in _OWN},
         "engine": dataclasses.asdict(config.engine),
     }
-    text: str = _yaml().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
+    text: str = yaml_module().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
     return text
 
 
@@ -156,8 +156,8 @@ def _model(values: dict[str, Any], where: str) -> ModelConfig:
     if preset not in CONFIGS:
         fix = f"Choose one of: {', '.join(CONFIGS)}."
         raise InputError(f"there is no model called {preset!r}", where=f"{where}: preset", fix=fix)
-    _known(values, [f.name for f in dataclasses.fields(ModelConfig)], where, "setting")
-    return dataclasses.replace(CONFIGS[preset], **_typed(ModelConfig, values, where))
+    known(values, [f.name for f in dataclasses.fields(ModelConfig)], where, "setting")
+    return dataclasses.replace(CONFIGS[preset], **typed(ModelConfig, values, where))
 
 
 def _stream(values: dict[str, Any], where: str) -> Any:
@@ -193,57 +193,20 @@ def _check(config: PretrainConfig, where: str) -> None:
     for name in _SHARES:
         if not 0 <= values[name] <= 1:
             raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix="Give a share from 0 to 1.")
-    for name, known in (("optimizer", ("adamw", "muon")), ("decay", ("linear", "cosine"))):
-        if values[name] not in known:
-            fix = f"Choose one of: {', '.join(known)}."
+    for name, choice in (("optimizer", ("adamw", "muon")), ("decay", ("linear", "cosine"))):
+        if values[name] not in choice:
+            fix = f"Choose one of: {', '.join(choice)}."
             raise InputError(f"there is no {name} called {values[name]!r}", where=f"{where}: training", fix=fix)
     parameter_count(config.model, f"{where}: model")
 
 
 def _fill(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    _known(values, [f.name for f in dataclasses.fields(cls)], where, "setting")
-    plain = _typed(cls, values, where)
+    known(values, [f.name for f in dataclasses.fields(cls)], where, "setting")
+    plain = typed(cls, values, where)
     try:
         return cls(**plain)
     except InputError as error:
         raise InputError(error.what, where=where, fix=error.fix) from None
-
-
-def _typed(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {key: _as(hints[key], value, f"{where}: {key}") for key, value in values.items()}
-
-
-def _as(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as YAML gives it in the type of a field, or an error; YAML reads 1e-3 as text and off as a boolean."""
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(kind):
-            return None
-        return _as(next(part for part in get_args(kind) if part is not type(None)), value, where)
-    if get_origin(kind) is tuple:
-        if isinstance(value, list | tuple):
-            return tuple(_as(get_args(kind)[0], part, where) for part in value)
-    elif kind is bool and isinstance(value, bool):
-        return value
-    elif kind is int and isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
-        return int(value)
-    elif kind is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    elif kind is str and isinstance(value, str | int | bool):
-        return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}.get(kind, "a list")
-    raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give {wanted}.")
-
-
-def _known(values: Mapping[str, Any], names: Sequence[str], where: str, what: str, more: Sequence[str] = ()) -> None:
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(str(key), [*names, *more], 1)
-            fix = f"Did you mean {near[0]}?" if near else f"It knows: {', '.join([*names, *more])}."
-            raise InputError(f"there is no {what} called {key!r}", where=where, fix=fix)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -251,7 +214,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     section, dot, key = name.strip().partition(".")
     if not equals or (not dot and section != "name"):
         raise InputError(f"{override!r} cannot be read", where="--set", fix="Write section.key=value.")
-    value = _parse(text, "--set")
+    value = parse(text, "--set")
     if section == "name":
         values["name"] = value
         return
@@ -259,43 +222,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[section] = (inner if isinstance(inner, dict) else {}) | {key: value}
 
 
-def _parse(text: str, where: str) -> Any:
-    yaml = _yaml()
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
-        """Refuses a key that is there twice, of which YAML silently takes the last."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[Any] = set()
-            for key, _ in node.value:
-                if not isinstance(key.value, str):
-                    raise yaml.constructor.ConstructorError(None, None, "a name must be one word", key.start_mark)
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = where if mark is None else f"{where}, line {mark.line + 1}, column {mark.column + 1}"
-        raise InputError(
-            f"this is not YAML: {getattr(error, 'problem', None) or error}", where=place, fix="Correct it there."
-        ) from error
-
-
 def _listed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _listed(inner) for key, inner in value.items()}
     return [_listed(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingExtraError(
-            "reading a configuration needs the extra 'train'", fix='pip install "tsprout[train]" installs it.'
-        ) from error
-    return yaml
