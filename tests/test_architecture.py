@@ -40,11 +40,11 @@ FLOORS = {
         "reservoir",
         "bench",
     ),
-    5: ("synthesizer", "published", "fitting", "peer"),
+    5: ("synthesizer", "drawing", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "data", "metrics", "baselines", "identity"),
-    1: ("nn", "diffusion", "series"),
+    1: ("nn", "diffusion", "series", "arrays"),
     0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -306,9 +306,9 @@ def run(
 
     import numpy as np
 
+    from tsprout.data.checks import check_size
     from tsprout.overview import describe
     from tsprout.reservoir import Reservoir
-    from tsprout.synthesizer import check_size
 
     watch = Stopwatch()
     with watch.stage("read"):
