@@ -8,7 +8,8 @@
     training:  {steps: 100000, learning_rate: 2e-3, pieces: 1}       LoopConfig, and the rest of PretrainConfig
     engine:    {precision: bf16}                                     EngineConfig
 
-What is not given has the default of its class. An unknown name or a value of another kind is refused, for a setting
+``extends: paper-6m``, a shipped one or a file beside it, takes over all settings that are not given. What is given
+nowhere has the default of its class. An unknown name or a value of another kind is refused, for a setting
 that is silently not obeyed costs days. The shipped ones are in ``tsprout/configs``.
 """
 
@@ -67,21 +68,60 @@ def read_configuration(name: str | Path, overrides: Sequence[str] = ()) -> Pretr
         MissingExtraError: the extra ``train`` is not installed.
     """
     path = SHIPPED / f"{name}.yaml" if str(name) in shipped() else Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        near = difflib.get_close_matches(str(name), shipped(), 1)
-        raise InputError(
-            "there is no such configuration that can be read",
-            where=str(name),
-            fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
-        ) from error
-    values = parse(text, str(name))
-    if not isinstance(values, dict):
-        raise InputError("this is no configuration", where=str(name), fix=f"It has sections: {', '.join(SECTIONS)}.")
+    values = _read(path, str(name))
     for override in overrides:
         _override(values, override)
     return build(values, str(name), path.stem)
+
+
+def _read(path: Path, where: str, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What a file says, and what it does not say as the configuration has it that it extends, if it does.
+
+    Args:
+        path: of the file.
+        where: names it in errors.
+        below: the files that extend it, resolved.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(path.stem, shipped(), 1)
+        raise InputError(
+            "there is no such configuration that can be read",
+            where=where,
+            fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
+        ) from error
+    values = parse(text, where)
+    if not isinstance(values, dict):
+        raise InputError("this is no configuration", where=where, fix=f"It has sections: {', '.join(SECTIONS)}.")
+    if "extends" not in values:
+        return values
+    parent = values.pop("extends")
+    fix = f"Write one of {', '.join(shipped())}, or the name of a YAML file beside this one."
+    if not isinstance(parent, str) or not parent:
+        raise InputError(f"it cannot extend {parent!r}", where=f"{where}: extends", fix=fix)
+    place = SHIPPED / f"{parent}.yaml" if parent in shipped() else path.parent / parent
+    chain = (*below, path.resolve())
+    if place.resolve() in chain:
+        told = " extends ".join(each.name for each in (*chain, place))
+        raise InputError(f"a configuration extends itself: {told}", where=where, fix="Break the circle.")
+    return _extended(_read(place, f"{where}: extends {parent}", chain), values)
+
+
+def _extended(parent: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of ``values``, and of ``parent`` where it has none: by section; the name is its own.
+
+    A stream of another kind takes nothing from the parent's, which has other settings.
+    """
+    found = {key: value for key, value in parent.items() if key != "name"} | values
+    for section in SECTIONS[1:]:
+        old, new = parent.get(section), values.get(section)
+        if isinstance(old, dict) and isinstance(new, dict | None):
+            new = new or {}
+            kinds = [part.get("kind", "episodes") for part in (old, new)]
+            apart = section == "stream" and "kind" in new and kinds[0] != kinds[1]
+            found[section] = new if apart else old | new
+    return found
 
 
 def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConfig:
@@ -90,7 +130,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
     Raises:
         InputError: an unknown name or a value that cannot be.
     """
-    known(values, SECTIONS, where, "section")
+    known(values, SECTIONS, where, "section", ("extends",))
     sections = {section: values.get(section) or {} for section in SECTIONS[1:]}
     for section, inner in sections.items():
         if not isinstance(inner, Mapping):
