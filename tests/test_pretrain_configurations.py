@@ -10,6 +10,7 @@ import pytest
 import torch
 from pretrain_help import Run, caller, tiny_place
 
+from tsprout import pretraining
 from tsprout.checkpoint import load
 from tsprout.data.corpus.episodes import StreamConfig
 from tsprout.data.corpus.windows import WindowConfig
@@ -31,13 +32,14 @@ def run(capsys: pytest.CaptureFixture[str], place: Path) -> Run:
     return caller(capsys)
 
 
-def test_the_shipped_configurations(run: Run) -> None:
+def test_the_shipped_configurations(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = run("--list", "--json")
     assert code == 0
     found = {one["name"]: one for one in json.loads(out)["configurations"]}
     assert set(found) == set(shipped()) >= {"small", "base"}
     assert 25e6 <= found["base"]["parameters"] <= 40e6
     assert found["small"]["parameters"] == load("small").model.parameter_count
+    monkeypatch.setattr(pretraining, "configurations", lambda: {"configurations": list(found.values())})
     code, out, _ = run("--list")
     assert code == 0 and f"{found['base']['parameters']:,}" in out
 
