@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from tsprout.baselines._deep import DeepBaseline
 from tsprout.baselines.contract import derived_seed
 from tsprout.errors import TsproutError
 from tsprout.metrics.paper import paper_scores
+from tsprout.staging import write_file
 
 LENGTH, AT_ONCE = 24, 512
 SETS = ("Sine", "Stocks", "Energy", "ETTh1", "Sine6", "ETTh2")
@@ -122,16 +122,6 @@ def make(baseline: DeepBaseline, real: np.ndarray, seed: int, told: Callable[[st
     return np.concatenate(parts)
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """A file that is whole or not there, whenever the run is killed."""
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +131,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    _replace(path, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8"))
+    write_file(path, json.dumps(values, indent=1))
 
 
 def cell(name: str, model: str, seed: int, real: np.ndarray, options: argparse.Namespace) -> dict[str, Any]:
@@ -165,9 +155,8 @@ def cell(name: str, model: str, seed: int, real: np.ndarray, options: argparse.N
                 print(f"  {stem.name}: {stage} {at}/{total}", flush=True)
 
         drawn = make(baseline, real, seed, progress)
-        stem.parent.mkdir(parents=True, exist_ok=True)
         # The series first: without the facts beside them they do not count.
-        _replace(series, lambda path: _save(path, drawn))
+        write_file(series, lambda file: np.save(file, drawn.astype(np.float32)))
         known = {"settings": settings, "seconds": round(time.perf_counter() - begun, 1)}
         _write(made, known)
     begun = time.perf_counter()
@@ -180,11 +169,6 @@ def cell(name: str, model: str, seed: int, real: np.ndarray, options: argparse.N
     done["score seconds"] = round(time.perf_counter() - begun, 1)
     _write(record, done)
     return done
-
-
-def _save(path: Path, values: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, values.astype(np.float32))
 
 
 def run(options: argparse.Namespace) -> None:

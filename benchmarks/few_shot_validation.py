@@ -21,7 +21,7 @@ import torch
 
 from tsprout.checkpoint import load
 from tsprout.errors import TsproutError
-from tsprout.train.fewshot import SIZE, held_out_sets, prepare, score
+from tsprout.train.fewshot import SIZE, left_out_sets, prepare, score
 
 KINDS = ("mean", "floor", "copies", "noise")
 
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"\nfew-shot {found['few-shot']:.4f} ({len(tasks)} tasks; {took})")
     if seen:
         print(f"It was trained on {len(seen)} of these sets, so this is no validation of it: {', '.join(seen)}.")
-    if trained := sorted(set(held_out_sets()) & known - set(seen)):
+    if trained := sorted(set(left_out_sets()) & known - set(seen)):
         print(f"It was trained on other sets of the held-out domains: {', '.join(trained)}.")
     if options.json:
         options.json.write_text(json.dumps(found | {"seen in training": seen}, indent=1), encoding="utf-8")

@@ -21,21 +21,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from tsprout.bench.generate import SCRATCH, from_scratch
 from tsprout.checkpoint import load
 from tsprout.errors import TsproutError
-from tsprout.fitting import fit_model
 from tsprout.model import Denoiser
+from tsprout.staging import write_file
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import BESIDE, Task, TaskName, draw, plan, prepare_task
 from tsprout.train.finetune import FinetuneConfig
@@ -46,9 +46,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from held_out_tables import account, markdown
 
 CONTENDERS = ("prompt", "auto", "scratch", "paper")
-# Small sets need a few hundred steps from fresh weights; the judge ends it long before the last of these.
-SCRATCH = FinetuneConfig(steps=3000, learning_rate=1e-3, warmup=50, evaluate_every=100, patience=6, ema=0.99)
-_NO_CLOCK = 1e7
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def make(contender: str, task: Task, models: Models, options: Options) -> tuple[
         facts: dict[str, Any] = {"kept": "paper", "steps": options.paper_steps}
     else:
         if contender == "scratch":
-            sprout = from_scratch(models.small, task, options.scratch)
+            sprout = from_scratch(models.small, series, config=options.scratch, seed=seed)
         else:
             sprout = Sprout(models.small).fit(series, mode=contender, budget=options.budget, seed=seed)
         fitted = time.perf_counter()
@@ -129,22 +126,6 @@ def make(contender: str, task: Task, models: Models, options: Options) -> tuple[
     took = {"fit seconds": fitted - begun, "sample seconds": done - fitted}
     took["processor seconds"] = time.process_time() - worked
     return values, facts | {name: round(value, 2) for name, value in took.items()}
-
-
-def from_scratch(model: Denoiser, task: Task, config: FinetuneConfig) -> Sprout:
-    """The network of ``model`` from fresh weights, fitted to the shots with part of them held back for the judge."""
-    series, seed = task.split.shots, task.name.seed
-    fresh = Denoiser(replace(model.config, guidance=1.0), seed=seed).to(model.device)
-    fitted = fit_model(fresh, task.latent, series.lengths, "full", seconds=_NO_CLOCK, seed=seed, config=config)
-    return Sprout(
-        fitted.model,
-        shots=series,
-        scaler=task.scaler,
-        fit_report=fitted.report,
-        adapter=fitted.adapter,
-        row=fitted.row,
-        calibration=fitted.calibration,
-    )
 
 
 class Cell:
@@ -170,9 +151,8 @@ class Cell:
             values, facts = np.load(self.series, allow_pickle=False), known["facts"]
         else:
             values, facts = make(self.contender, task(), models, options)
-            self.folder.mkdir(parents=True, exist_ok=True)
             # The series first: without the facts beside them they do not count.
-            _replace(self.series, lambda path: np.save(path, values.astype(np.float32)))
+            write_file(self.series, lambda file: np.save(file, values.astype(np.float32)))
             _write(self.made, {"settings": settings["made"], "facts": facts})
         begun = time.perf_counter()
         ruler = task().yardstick
@@ -193,18 +173,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda partial: partial.write_text(json.dumps(values, indent=1), encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """A file that is whole or not there, whenever the run is killed."""
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(path, json.dumps(values, indent=1))
 
 
 def run(

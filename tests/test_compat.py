@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_models import TRANSFORMER, same_weights, snapshot, woken
@@ -180,6 +182,60 @@ def test_unknown_settings_are_refused_everywhere(tmp_path: Path, part: str) -> N
     (tmp_path / "model" / CONFIG).write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="unknown setting: .*twist"):
         load(tmp_path / "model")
+
+
+NESTED = [part for part in KNOWN if part.startswith("fitted.")]
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint fitted on every kind of channel, with labels and a schema."""
+    rng = np.random.default_rng(0)
+    plain = rng.normal(size=(6, 24))
+    kinds = [plain, np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)), np.ones((6, 24)), (plain > 0).astype(float)]
+    rows = [
+        {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}
+        for i in range(6)
+        for t in range(24)
+    ]
+    frame = pd.DataFrame(rows)
+    sprout = Sprout(woken(TRANSFORMER)).fit(frame, "prompt", id_column="id", time_column="t", label_column="kind")
+    sprout.save_pretrained(folder := tmp_path_factory.mktemp("made") / "rich")
+    return folder
+
+
+@pytest.fixture
+def rich(fitted: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(fitted, tmp_path / "rich"))
+
+
+def test_nested_keys_that_are_written_are_known_and_others_refused(rich: Path) -> None:
+    config = json.loads((rich / CONFIG).read_text())
+    for part in NESTED:
+        inner = compat._parts(config, part)
+        assert inner, f"the test has no {part}"
+        assert {key for each in inner for key in each} <= KNOWN[part]
+        twisted = json.loads(json.dumps(config))
+        compat._parts(twisted, part)[-1]["twist"] = 1
+        (rich / CONFIG).write_text(json.dumps(twisted))
+        with pytest.raises(CheckpointError, match=rf"unknown setting: {re.escape(part)}\.twist;") as caught:
+            load(rich)
+        assert "Upgrade" in str(caught.value.fix)
+        # Where its writer says that it does not matter, it does not.
+        (rich / CONFIG).write_text(json.dumps(twisted | {"ignorable": [f"{part}.twist"]}))
+        assert [f"{part}.twist" in note for note in load(rich).notes] == [True]
+    assert Sprout.from_pretrained(rich).sample(2).shape[0] == 48
+
+
+def test_an_unknown_nested_key_is_an_error_to_act_on(rich: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    config = json.loads((rich / CONFIG).read_text())
+    for channel in config["fitted"]["scaler"]["channels"]:
+        channel["wrap"] = 360
+    (rich / CONFIG).write_text(json.dumps(config))
+    assert cli.main(["sample", str(rich), "-n", "2", "-o", str(tmp_path / "out.csv")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("fitted.scaler.channels.wrap") == 1 and "Traceback" not in said
 
 
 def test_a_newer_report_is_read(tmp_path: Path) -> None:

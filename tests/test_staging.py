@@ -10,11 +10,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tsprout import staging
 from tsprout.errors import InputError, TsproutError
-from tsprout.staging import check_file, check_folder, check_space, from_os_error, readable_bytes, staged_folder
+from tsprout.staging import (
+    check_file,
+    check_folder,
+    check_space,
+    from_os_error,
+    is_partial,
+    readable_bytes,
+    staged_folder,
+    write_file,
+)
 
 OURS = ("*.json",)
 
@@ -174,3 +184,37 @@ def test_tidying_up_is_not_interrupted_and_works_in_any_thread(tmp_path: Path) -
     thread.start()
     thread.join()
     assert (tmp_path / "out").is_dir()
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    place = tmp_path / "new" / "a.txt"
+    assert write_file(place, "eins\nzwei ä\n", sync=True) == place
+    assert place.read_bytes() == "eins\nzwei ä\n".encode()
+
+    def half(file: Any) -> None:
+        file.write(b"half")
+        assert [is_partial(path.name, "a.txt") for path in place.parent.iterdir() if path != place] == [True]
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        write_file(place, half)
+    assert os.listdir(place.parent) == ["a.txt"] and place.read_text("utf-8").startswith("eins")
+    values = np.arange(3)
+    write_file(place, lambda file: np.save(file, values))
+    assert np.array_equal(np.load(place, allow_pickle=False), values)
+    assert os.listdir(place.parent) == ["a.txt"]  # numpy has added no .npy
+    assert not is_partial("a.txt") and not is_partial(".b.txt.1234.partial", "a.txt")
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(InputError):
+        write_file(tmp_path / "file" / "inside", "new")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(staging.os, "fsync", full)
+    with pytest.raises(TsproutError, match="no space left"):
+        write_file(tmp_path / "file", "new", sync=True)
+    assert (tmp_path / "file").read_text() == "old" and os.listdir(tmp_path) == ["file"]

@@ -26,7 +26,7 @@ from functools import partial
 from typing import Any
 
 from tsprout.errors import InputError
-from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
+from tsprout.limits import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
 from tsprout.staging import readable_bytes
 
 # What the models of arXiv 2505.20446 were trained on, for scale.

@@ -93,6 +93,7 @@ def plot(
     folder: Folder,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="For the pictures.", show_default=False)],
     metric: Metrics = None,
+    force: Force = False,
     *,
     console: Console,
 ) -> Mapping[str, Any]:
@@ -100,7 +101,7 @@ def plot(
     from tsprout import render_bench
     from tsprout.bench import jobs
 
-    account = jobs.plot(folder, out, tuple(metric or ()))
+    account = jobs.plot(folder, out, tuple(metric or ()), force=force)
     render_bench.plotted(console, account)
     return account
 

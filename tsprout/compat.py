@@ -22,6 +22,9 @@ from typing import Any
 
 from torch import Tensor
 
+from tsprout.data.channel_scaling import ChannelScaling
+from tsprout.data.schema import Schema
+from tsprout.data.transforms import Constant, Curve, Hurdle, Levels
 from tsprout.errors import CheckpointError
 from tsprout.model import ModelConfig
 from tsprout.nn.adapters import AdapterConfig
@@ -32,6 +35,13 @@ Weights = dict[str, Tensor]
 FORMAT = "tsprout-checkpoint"
 VERSION = (1, 1)
 OLDEST = (1, 0)
+
+
+def _names(*classes: Any) -> list[str]:
+    return [f.name for cls in classes for f in fields(cls)]
+
+
+# By part of the configuration; of a list, of each of its members.
 KNOWN: Mapping[str, frozenset[str]] = {
     "": frozenset(
         (
@@ -49,6 +59,16 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "model": frozenset(f.name for f in fields(ModelConfig)),
     "adapter": frozenset(f.name for f in fields(AdapterConfig)),
     "fitted": frozenset(("scaler", "report", "row", "calibration", "shots")),
+    # Of what a model was fitted on all of it, but for the report, which is an account.
+    "fitted.scaler": frozenset(("version", "channels")),
+    "fitted.scaler.channels": frozenset(f.name for f in fields(ChannelScaling)),
+    "fitted.scaler.channels.transform": frozenset(("name", *_names(Curve, Hurdle, Levels, Constant))),
+    "fitted.scaler.channels.transform.curve": frozenset(_names(Curve)),
+    "fitted.calibration": frozenset(("factor", "shift", "gains", "bands")),
+    "fitted.shots": frozenset(("channels", "ids", "time_kind", "frequency", "labels", "static", "schema")),
+    "fitted.shots.ids": frozenset(("dtype", "values")),
+    "fitted.shots.labels": frozenset(("dtype", "values")),
+    "fitted.shots.schema": frozenset(_names(Schema)),
 }
 
 
@@ -134,13 +154,12 @@ def modern(config: Config, where: str) -> tuple[Config, tuple[int, int], tuple[s
     left: list[str] = []
     refused: list[str] = []
     for part, known in KNOWN.items():
-        inner = config if not part else config.get(part)
-        if not isinstance(inner, dict):
-            continue
-        for key in sorted(set(inner) - known):
-            name = f"{part}.{key}" if part else key
-            (left if name in ignorable else refused).append(name)
-            inner.pop(key)
+        for inner in _parts(config, part):
+            for key in sorted(set(inner) - known):
+                name = f"{part}.{key}" if part else key
+                (left if name in ignorable else refused).append(name)
+                inner.pop(key)
+    left, refused = list(dict.fromkeys(left)), list(dict.fromkeys(refused))
     writer = str(config.get("tsprout_version", ""))[:20] or "a newer one"
     if refused:
         names = ", ".join(name.removeprefix("model.") for name in refused)
@@ -154,6 +173,15 @@ def modern(config: Config, where: str) -> tuple[Config, tuple[int, int], tuple[s
         f"the checkpoint's setting {name}, which does not change the series, is not used (upgrade)" for name in left
     ]
     return config, version, tuple(notes)
+
+
+def _parts(config: Config, path: str) -> list[Config]:
+    """The mappings at a dotted path, of a list all of its members; empty where there is none."""
+    found: list[Any] = [config]
+    for key in path.split(".") if path else ():
+        values = [each.get(key) for each in found if isinstance(each, dict)]
+        found = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return [each for each in found if isinstance(each, dict)]
 
 
 def modern_weights(weights: Weights, version: tuple[int, int]) -> Weights:

@@ -207,7 +207,7 @@ def model_card(name: str) -> dict[str, Any]:
     """One bundled checkpoint in plain values."""
     from tsprout import checkpoint
     from tsprout.compat import text
-    from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
+    from tsprout.limits import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH
 
     loaded = checkpoint.load(name)
     return {

@@ -87,7 +87,8 @@ class SampleOptions:
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
-        from tsprout.data.checks import MAX_LENGTH, MIN_LENGTH, check_guidance
+        from tsprout.data.checks import check_guidance
+        from tsprout.limits import MAX_LENGTH, MIN_LENGTH
 
         if self.n < 1:
             raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
@@ -305,9 +306,9 @@ def run(
 
     import numpy as np
 
+    from tsprout.data.checks import check_size
     from tsprout.overview import describe
     from tsprout.reservoir import Reservoir
-    from tsprout.synthesizer import check_size
 
     watch = Stopwatch()
     with watch.stage("read"):

@@ -27,12 +27,12 @@ from tsprout.diffusion.denoiser import (
 )
 from tsprout.diffusion.samplers import karras_schedule, solver_by_name
 from tsprout.errors import InputError
+from tsprout.limits import MAX_GUIDANCE
 from tsprout.nn.attention import FEED_FORWARDS
 from tsprout.nn.conditioning import PROMPT_USES, Memory
 from tsprout.nn.transformer import Transformer
 from tsprout.nn.unet import UNet
 
-MIN_LENGTH, MAX_LENGTH, MAX_CHANNELS, MAX_GUIDANCE = 4, 1024, 256, 5.0
 _LEAST = {"rows": 0, "prompt_depth": 0, "depth": 0, "canonical": 1, "dimension": 1, "delay": 1, "steps": 1, "blocks": 1}
 
 

@@ -110,7 +110,7 @@ def verb(function: Callable[..., Mapping[str, Any]]) -> Callable[..., None]:
 
 def reader_options(given: dict[str, Any]) -> ReaderOptions:
     """Take the reader's options out of ``given`` and return them as :class:`ReaderOptions`."""
-    from tsprout.data.checks import MIN_LENGTH
+    from tsprout.limits import MIN_LENGTH
 
     taken = {name: given.pop(name) for name in _READER}
     wide = taken.pop("wide")

@@ -1,33 +1,28 @@
 """The job of pre-training: configuration and corpus in, a resumable run and a checkpoint out.
 
-The folder of a run::
-
-    config.yaml          the whole configuration, defaults included
-    state.safetensors    weights, averages, optimiser, position: what the run is resumed from
-    log.jsonl            one line every so many steps (tsprout/train/record.py)
-    tensorboard/         the same, if asked for
-    checkpoint/          averaged weights with their facts; Sprout.from_pretrained reads it; written at the end
+The folder of a run is :mod:`tsprout.run_folder`.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError, TsproutError
+from tsprout.run_folder import CHECKPOINT, CONFIG, STARTED, check_out, holding, read_seen, seen_by, tidy
+from tsprout.staging import write_file
 
 if TYPE_CHECKING:
     from tsprout.checkpoint import Checkpoint
     from tsprout.data.corpus.store import Corpus
     from tsprout.train.pretrain import FewShot, PretrainConfig, Pretrained
-
-CHECKPOINT, CONFIG = "checkpoint", "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ def pretrain(
     from tsprout.checkpoint import load
     from tsprout.data.corpus.episodes import StreamConfig
     from tsprout.data.corpus.store import Corpus
-    from tsprout.train.configuration import parameter_count, read_configuration
+    from tsprout.train.configuration import parameter_count, read_configuration, to_yaml
     from tsprout.train.engine import FabricEngine
     from tsprout.train.loop import STATE
     from tsprout.train.pretrain import pretrain as train
@@ -99,20 +94,30 @@ def pretrain(
     options, watching = options or PretrainOptions(), watching or Watching()
     seconds = None if options.budget is None else parse_budget(options.budget)
     config = options.applied(read_configuration(name, options.overrides))
-    _check_out(out)
+    check_out(out)
     if corpus is None and not (isinstance(config.stream, StreamConfig) and config.stream.synthetic_share == 1):
         raise InputError("there is no corpus to train on", where="--corpus", fix="Build one: tsprout corpus build.")
     opened = None if corpus is None else Corpus(corpus)
     start = None if options.start_from is None or (out / STATE).exists() else load(options.start_from)
-    _check_scoring(config)
+    seen = read_seen(out) if start is None else seen_by(start)
+    _check_scoring(config, seen)
     if config.engine.threads:
         torch.set_num_threads(config.engine.threads)
     engine = FabricEngine(config.engine)
     first = engine.rank == 0
+
+    def ready() -> None:
+        if first:
+            write_file(out / CONFIG, to_yaml(config))
+            if start is not None:
+                write_file(out / STARTED, json.dumps(seen, indent=1, sort_keys=True))
+
+    working = ExitStack()
     try:
+        working.enter_context(holding(out, engine))
         scoring = _scoring(config) if first else None
         if first:
-            _tidy(out)
+            tidy(out)
             facts = {"parameters": parameter_count(config.model), "processes": engine.world, "seconds": seconds}
             if watching.begin is not None:
                 watching.begin({"name": config.name, "steps": config.loop.steps, "device": str(engine.device)} | facts)
@@ -129,7 +134,7 @@ def pretrain(
                 log=watching.log if first else None,
                 live=watching.live if first else None,
                 stop=lambda: asked.number > 0,
-                on_ready=lambda: _write_config(config, out) if first else None,
+                on_ready=ready,
             )
         if found.stopped == "asked":
             error = TsproutError(
@@ -138,26 +143,36 @@ def pretrain(
             error.exit_code = 128 + (asked.number or signal.SIGINT)
             raise error
         if first:
-            write_checkpoint(found, config, opened, out / CHECKPOINT)
+            write_checkpoint(found, config, opened, out / CHECKPOINT, seen)
     finally:
+        working.close()
         engine.close()
     return account(found, config, out, engine.world, str(engine.device))
 
 
-def write_checkpoint(found: Pretrained, config: PretrainConfig, corpus: Corpus | None, folder: Path) -> None:
+def write_checkpoint(
+    found: Pretrained, config: PretrainConfig, corpus: Corpus | None, folder: Path, seen: dict[str, str] | None = None
+) -> None:
     """Averaged weights and what a reader wants to know of them, as a checkpoint folder that replaces an older one."""
     from tsprout.checkpoint import Checkpoint, save
 
-    checkpoint: Checkpoint = Checkpoint(found.model, facts(found, config, corpus))
+    checkpoint: Checkpoint = Checkpoint(found.model, facts(found, config, corpus, seen))
     save(checkpoint, folder, force=True)
 
 
-def facts(found: Pretrained, config: PretrainConfig, corpus: Corpus | None) -> dict[str, Any]:
-    """The ``info`` of a pre-trained checkpoint: steps, windows, lengths, channels, sets with rows and licences, ..."""
+def facts(
+    found: Pretrained, config: PretrainConfig, corpus: Corpus | None, seen: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """The ``info`` of a pre-trained checkpoint: steps, windows, lengths, channels, sets with rows and licences, ...
+
+    ``seen``: sets that the weights it started from were trained on, with their domains; kept as ``sets_before``.
+    """
     from tsprout.data.corpus.episodes import StreamConfig
     from tsprout.train.pretrain import config_to_dict
 
-    licences = {} if corpus is None else {entry.name: entry.licence for entry in corpus.sets}
+    entries = {} if corpus is None else {entry.name: entry for entry in corpus.sets}
+    licences = {name: entry.licence for name, entry in entries.items()}
+    domains = {name: entry.domain for name, entry in entries.items()}
     shape: dict[str, Any] = {}
     if isinstance(config.stream, StreamConfig):
         shape = {
@@ -176,7 +191,11 @@ def facts(found: Pretrained, config: PretrainConfig, corpus: Corpus | None) -> d
         "seconds": round(found.seconds, 1),
         **shape,
         "held_out_loss": found.held_out,
-        "sets": {name: {"row": row, "licence": licences.get(name, "")} for row, name in enumerate(found.sets)},
+        "sets": {
+            name: {"row": row, "licence": licences.get(name, ""), "domain": domains.get(name, "")}
+            for row, name in enumerate(found.sets)
+        },
+        **({"sets_before": dict(sorted(seen.items()))} if seen else {}),
         "validation": found.validation,
         "config": config_to_dict(config),
     }
@@ -230,8 +249,11 @@ def configurations() -> dict[str, Any]:
     return {"command": "pretrain --list", "configurations": found}
 
 
-def _check_scoring(config: PretrainConfig) -> None:
-    """Refuse few-shot scores on sets that would be trained on."""
+def _check_scoring(config: PretrainConfig, seen: dict[str, str]) -> None:
+    """Refuse few-shot scores on sets that would be trained on, or that the weights to begin with have seen.
+
+    ``seen``: see :func:`tsprout.run_folder.seen_by`.
+    """
     if not config.few_shot_every:
         return
     from tsprout.train.fewshot import plan
@@ -243,6 +265,13 @@ def _check_scoring(config: PretrainConfig) -> None:
             where="training.few_shot_every",
             fix=f"Set training.exclude_domains to [{', '.join(wanted)}], or few_shot_every to 0.",
         )
+    if old := sorted(name for name, domain in seen.items() if domain in wanted):
+        several = f"{', '.join(old[:4])}{' and others' if len(old) > 4 else ''}"
+        raise InputError(
+            f"few-shot scores are of sets in domains that the checkpoint to start from was trained on: {several}",
+            where="--start-from",
+            fix=f"Start from one trained without {', '.join(wanted)}, or set training.few_shot_every to 0.",
+        )
 
 
 def _scoring(config: PretrainConfig) -> FewShot | None:
@@ -252,46 +281,6 @@ def _scoring(config: PretrainConfig) -> FewShot | None:
 
     scoring: FewShot = FewShotValidation(prepare())
     return scoring
-
-
-def _check_out(out: Path) -> None:
-    """Refuse a folder that is not a run's, before any work."""
-    from tsprout.train.loop import STATE
-
-    if out.exists() and not out.is_dir():
-        raise InputError("the output is a file, a folder is needed", where=str(out), fix="Choose another name.")
-    # A state is written before anything else is; the configuration alone may be somebody's own.
-    if out.is_dir() and any(path.name != f".{STATE}.partial" for path in out.iterdir()) and not (out / STATE).exists():
-        raise InputError(
-            "the folder holds other files, and no run to go on with", where=str(out), fix="Choose an empty folder."
-        )
-
-
-def _tidy(out: Path) -> None:
-    """Remove what a killed run left half written."""
-    import shutil
-
-    from tsprout.staging import MARK
-
-    for path in out.glob(".*") if out.is_dir() else ():
-        if path.name.endswith(".partial"):
-            path.unlink()
-        elif path.name.startswith(f".{CHECKPOINT}{MARK}"):
-            shutil.rmtree(path)
-
-
-def _write_config(config: PretrainConfig, out: Path) -> None:
-    import os
-
-    from tsprout.staging import from_os_error
-    from tsprout.train.configuration import to_yaml
-
-    partial = out / f".{CONFIG}.partial"
-    try:
-        partial.write_text(to_yaml(config), encoding="utf-8")
-        os.replace(partial, out / CONFIG)
-    except OSError as error:
-        raise from_os_error(error, out / CONFIG) from error
 
 
 class _Asked:

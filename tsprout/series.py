@@ -13,12 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsprout.arrays import (
+    AXES,
+    as_objects,
+    check_axes,
+    infer_lengths,
+    numbers,
+    per_series,
+    repeated,
+    same,
+    time_rows,
+    to_ncl,
+    unique_ids,
+)
 from tsprout.errors import InputError
+
+__all__ = ["AXES", "SeriesSet", "as_objects", "check_axes", "concatenate", "to_ncl"]
 
 if TYPE_CHECKING:
     from tsprout.data.schema import Schema
-
-AXES = ("ncl", "nlc", "nl", "lc", "cl", "l")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +138,7 @@ class SeriesSet:
         Raises:
             InputError: shapes that do not fit together, infinite values, names or ids that repeat.
         """
-        array = _numbers(values)
+        array = numbers(values)
         if array.ndim != 3:
             raise InputError(
                 f"values have {array.ndim} axes, but 3 are needed: (n_series, n_channels, length)",
@@ -136,8 +149,8 @@ class SeriesSet:
         if len(names) != c:
             raise InputError(f"{len(names)} channel names for {c} channels")
         if len(set(names)) != c:
-            raise InputError(f"channel names repeat: {_repeated(names)}")
-        id_array = np.arange(n, dtype=np.int64) if ids is None else _ids(ids, n)
+            raise InputError(f"channel names repeat: {repeated(names)}")
+        id_array = np.arange(n, dtype=np.int64) if ids is None else unique_ids(ids, n)
         with np.errstate(over="ignore"):
             out = np.array(array, dtype=np.float32, order="C")
         mask = ~np.isnan(out)
@@ -147,7 +160,7 @@ class SeriesSet:
                 raise InputError(f"observed has shape {given.shape}, but values have {out.shape}")
             mask &= given.astype(bool)
         if lengths is None:
-            own = _infer_lengths(mask)
+            own = infer_lengths(mask)
         else:
             own = np.asarray(lengths, dtype=np.int64)
             if own.shape != (n,):
@@ -170,10 +183,10 @@ class SeriesSet:
             lengths=own,
             channels=names,
             ids=id_array,
-            times=None if times is None else _times(times, n, length),
+            times=None if times is None else time_rows(times, n, length),
             frequency=frequency,
-            labels=None if labels is None else _per_series(labels, n, "labels"),
-            static={str(k): _per_series(v, n, f"static column {k!r}") for k, v in (static or {}).items()},
+            labels=None if labels is None else per_series(labels, n, "labels"),
+            static={str(k): per_series(v, n, f"static column {k!r}") for k, v in (static or {}).items()},
             schema=schema,
         )
 
@@ -190,7 +203,7 @@ class SeriesSet:
         Raises:
             InputError: ``axes`` is missing for an array with two or more axes, unknown, or does not fit.
         """
-        given = _numbers(array)
+        given = numbers(array)
         axes = check_axes(axes, given.shape)
         if rest.get("observed") is not None:
             observed = np.asarray(rest["observed"])
@@ -221,11 +234,11 @@ class SeriesSet:
                 return False
             if not np.array_equal(self.times[:, :longest][within], other.times[:, :longest][within]):
                 return False
-        if self.labels is not None and other.labels is not None and not _same(self.labels, other.labels):
+        if self.labels is not None and other.labels is not None and not same(self.labels, other.labels):
             return False
         if list(self.static) != list(other.static):
             return False
-        return all(_same(column, other.static[name]) for name, column in self.static.items())
+        return all(same(column, other.static[name]) for name, column in self.static.items())
 
     def windows(self, window: int, stride: int | None = None) -> SeriesSet:
         """Cut every series into windows of ``window`` steps that start ``stride`` steps apart (default: ``window``).
@@ -304,7 +317,7 @@ def concatenate(sets: Sequence[SeriesSet]) -> SeriesSet:
         width = [(0, 0)] * (array.ndim - 1) + [(0, length - array.shape[-1])]
         return np.pad(array, width, constant_values=fill)
 
-    def time_rows(array: np.ndarray) -> np.ndarray:
+    def padded_times(array: np.ndarray) -> np.ndarray:
         return padded(array, np.datetime64("NaT") if array.dtype.kind == "M" else 0)
 
     times = [s.times for s in sets if s.times is not None]
@@ -318,108 +331,8 @@ def concatenate(sets: Sequence[SeriesSet]) -> SeriesSet:
         observed=np.concatenate([padded(s.observed, False) for s in sets]),
         lengths=np.concatenate([s.lengths for s in sets]),
         ids=ids,
-        times=np.concatenate([time_rows(rows) for rows in times]) if times else None,
+        times=np.concatenate([padded_times(rows) for rows in times]) if times else None,
         frequency=first.frequency if len({s.frequency for s in sets}) == 1 else None,
         labels=np.concatenate(labels) if labels else None,
         static={name: np.concatenate([s.static[name] for s in sets]) for name in first.static},
     )
-
-
-def check_axes(axes: str | None, shape: tuple[int, ...]) -> str:
-    """The axis order of an array of this shape, or an :class:`InputError` that says what is needed."""
-    fitting = [a for a in AXES if len(a) == len(shape)]
-    if axes is None and len(shape) == 1:
-        return "l"
-    if axes is None:
-        raise InputError(
-            f"an array of shape {shape} does not say which axis is which",
-            fix=f"Pass axes, with n for series, c for channels, l for time steps: one of {', '.join(fitting) or AXES}.",
-        )
-    if axes not in AXES:
-        raise InputError(f"unknown axes {axes!r}", fix=f"Use one of {', '.join(AXES)}.")
-    if len(axes) != len(shape):
-        raise InputError(
-            f"axes {axes!r} names {len(axes)} axes, but the array has {len(shape)}: {shape}",
-            fix=f"Use one of {', '.join(fitting)}." if fitting else "Arrays have one, two or three axes.",
-        )
-    return axes
-
-
-def to_ncl(array: np.ndarray, axes: str) -> np.ndarray:
-    """View an array with the given ``axes`` as ``(n_series, n_channels, length)``."""
-    order = [axes.index(a) for a in "ncl" if a in axes]
-    missing = tuple(i for i, a in enumerate("ncl") if a not in axes)
-    return np.expand_dims(array.transpose(order), missing)
-
-
-def as_objects(items: Any) -> np.ndarray:
-    """A one-dimensional object array of the items, whatever they are."""
-    listed = list(items)
-    out = np.empty(len(listed), dtype=object)
-    out[:] = listed
-    return out
-
-
-def _numbers(values: Any) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-        if array.dtype == object:
-            array = array.astype(np.float64)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"values are not a rectangular array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"values are not numbers: dtype {array.dtype}")
-    return array
-
-
-def _infer_lengths(observed: np.ndarray) -> np.ndarray:
-    """Own lengths from trailing unobserved steps; the full length for all when no series reaches the end."""
-    n, _, length = observed.shape
-    some: np.ndarray = np.asarray(observed.any(axis=1))
-    own = np.where(some.any(axis=1), length - np.argmax(some[:, ::-1], axis=1) if length else 0, length)
-    own = own.astype(np.int64)
-    return own if n == 0 or bool(some[:, -1:].any()) else np.full(n, length, np.int64)
-
-
-def _ids(ids: Any, n: int) -> np.ndarray:
-    array = ids if isinstance(ids, np.ndarray) else as_objects(ids)
-    if array.shape != (n,):
-        raise InputError(f"ids has shape {array.shape}, but there are {n} series")
-    whole = array.dtype.kind in "iu" or (
-        array.dtype == object and all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in array)
-    )
-    out = array.astype(np.int64) if whole else as_objects(str(i) for i in array)
-    if len(set(out.tolist())) < n:
-        raise InputError(f"series ids repeat: {_repeated(out.tolist())}")
-    return out
-
-
-def _times(times: Any, n: int, length: int) -> np.ndarray:
-    array = np.asarray(times)
-    if array.ndim == 1:
-        array = np.broadcast_to(array, (n, array.shape[0]))
-    if array.shape != (n, length):
-        raise InputError(f"times has shape {array.shape}, but {(n, length)} is needed")
-    kinds = {"M": "datetime64[ns]", "i": "int64", "u": "int64", "f": "float64"}
-    if array.dtype.kind not in kinds:
-        raise InputError(f"times must be date-times, integers or floats; found dtype {array.dtype}")
-    return np.array(array, dtype=kinds[array.dtype.kind])
-
-
-def _per_series(column: Any, n: int, what: str) -> np.ndarray:
-    array = column if isinstance(column, np.ndarray) else np.asarray(column)
-    if array.shape != (n,):
-        raise InputError(f"{what} has shape {array.shape}, but there are {n} series")
-    return as_objects(array.tolist()) if array.dtype.kind in "US" else array
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.dtype.kind == "f" and b.dtype.kind == "f":
-        return np.array_equal(a, b, equal_nan=True)
-    return a.tolist() == b.tolist()
-
-
-def _repeated(items: Sequence[Any]) -> str:
-    seen: set[Any] = set()
-    twice = list(dict.fromkeys(i for i in items if i in seen or seen.add(i)))  # type: ignore[func-returns-value]
-    return ", ".join(repr(i) for i in twice[:5]) + (" ..." if len(twice) > 5 else "")

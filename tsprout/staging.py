@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: a folder is made beside its place and moved there at the end.
+"""Outputs that appear whole or not at all: a folder or file is made beside its place and moved there at the end.
 
 Whatever goes wrong on the way, an error, a full disk or Ctrl-C, nothing is left, and with ``force`` the older output
 stays untouched until the new one is complete. An existing folder is only ever replaced when every file in it is one
@@ -13,14 +13,15 @@ import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import BinaryIO
 
 from tsprout.errors import InputError, TsproutError
 
-MARK = ".tsprout-"
+MARK, PARTIAL = ".tsprout-", ".partial"
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -164,6 +165,59 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
                 with suppress(OSError):
                     folder.rmdir()
         raise
+
+
+def write_file(
+    path: str | os.PathLike[str], content: str | bytes | Callable[[BinaryIO], object], *, sync: bool = False
+) -> Path:
+    """Write a file that is whole or not there, whenever the process is killed; an older one stays until then.
+
+    A killed process leaves, at most, ``.NAME.xxxxxxxx.partial`` beside it (:func:`is_partial`).
+
+    Args:
+        path: where; folders above it are made.
+        content: text (UTF-8, line ends as they are), bytes, or a function that writes into the open file.
+        sync: be sure that it is on the disk, and there under its name, before this returns.
+
+    Raises:
+        TsproutError: it cannot be written; nothing is left behind.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(partial, target)
+        if sync:
+            _sync_folder(target.parent)
+    except OSError as error:
+        raise from_os_error(error, target) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return target
+
+
+def is_partial(name: str, of: str = "") -> bool:
+    """Whether this is the name of a file that :func:`write_file` was writing, of the file ``of`` where it is given."""
+    return name.startswith(f".{of[:50]}." if of else ".") and name.endswith(PARTIAL)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, not only the files; where the system has no such thing, do nothing."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _swap(stage: Path, target: Path) -> None:

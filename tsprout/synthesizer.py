@@ -7,34 +7,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tsprout import checkpoint as checkpoints
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
-from tsprout.data.checks import check_guidance, check_usable
+from tsprout.data.checks import check_guidance, check_size, check_usable
 from tsprout.data.frames import from_object, to_object
 from tsprout.data.scaling import Scaler
 from tsprout.diffusion.samplers import solver_by_name
-from tsprout.errors import CheckpointError, InputError, TsproutError
+from tsprout.drawing import Progress, Source, draw_batches
+from tsprout.errors import CheckpointError, InputError
 from tsprout.fitting import FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
-from tsprout.identity import dressed, label_groups, templates
-from tsprout.model import MAX_CHANNELS, MAX_LENGTH, MIN_LENGTH, Denoiser, ModelConfig
+from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
-from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet, concatenate
-from tsprout.train.calibration import Calibration, calibrate
-from tsprout.train.shots import Shots, encode_prompts
-
-Progress = Callable[[str, int, int], None]
-# Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
-_CELLS_AT_ONCE = 6144
+from tsprout.train.calibration import Calibration
 
 
 class Sprout:
@@ -340,91 +333,10 @@ class Sprout:
         solver_by_name(solver or self.config.solver)
         check_size(self.shots.n_channels, self.shots.length if length is None else length)
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        return self._draw(n, length, how, seed, batch_size, progress)
-
-    def _draw(
-        self,
-        n: int,
-        length: int | None,
-        how: Mapping[str, Any],
-        seed: int,
-        batch_size: int | None,
-        progress: Progress | None,
-    ) -> Iterator[SeriesSet]:
-        shots, scaler = self.shots, self.scaler
-        assert shots is not None and scaler is not None
-        own = Shots.from_latent(scaler.transform(np.where(shots.observed, shots.values, np.nan)), shots.lengths)
-        size = batch_size or max(8, min(512, _CELLS_AT_ONCE // (length or shots.length)))
-        picked = templates(n, len(shots), seed)
-        memories: dict[bytes, Memory | None] = {}
-        correction = self._calibration
-        if correction is not None and any(value is not None for value in how.values()):
-            # It is of what the model draws by default; drawn otherwise, other levels come out.
-            correction = calibrate(self.model, own, seed=seed, **how)
-        for start in range(0, n, size):
-            some = picked[start : start + size]
-            lengths = shots.lengths[some] if length is None else np.full(len(some), length)
-            latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
-            for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):
-                rng = np.random.default_rng([seed, 2, start, number])
-                shown = own[prompt].part(rng)
-                key = prompt.tobytes()
-                if len(shown) < len(prompt) or key not in memories:
-                    # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
-                    memories[key] = self._encode(shown)
-                latent[members, :, :steps_long] = self._denoise(
-                    (len(members), shots.n_channels, steps_long), memories[key], rng, how
-                )
-            if correction is not None:
-                latent = correction.apply(latent)
-            if not np.isfinite(latent).all():
-                raise TsproutError(
-                    "the model produced values that are not finite", fix="Fit again with another seed or mode."
-                )
-            yield dressed(shots, scaler.inverse(latent), lengths, some, start)
-            if progress is not None:
-                progress("sample", min(start + size, n), n)
-
-    @torch.no_grad()
-    def _encode(self, prompt: Shots) -> Memory | None:
-        if not self.model.has_prompt:
-            return None
-        # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
-        alone = self._trained and self.shots is not None and len(self.shots) == 1
-        present = torch.tensor([not alone], device=self.model.device)
-        return encode_prompts(self.model, [prompt.to(self.model.device)], present)
-
-    def _denoise(
-        self,
-        shape: tuple[int, int, int],
-        memory: Memory | None,
-        rng: np.random.Generator,
-        how: Mapping[str, Any],
-    ) -> np.ndarray:
-        rows = None if self._row is None else torch.full((1,), self._row, device=self.model.device)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        drawn: np.ndarray = self.model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
-        return drawn
+        source = Source(self.model, self.shots, self.scaler, self._trained, self._row, self._calibration)
+        return draw_batches(source, n, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress)
 
 
 def _check_seed(seed: int) -> None:
     if seed < 0:
         raise InputError(f"the seed {seed} is negative", where="seed", fix="Give 0 or a positive whole number.")
-
-
-def check_size(channels: int, length: int) -> None:
-    """Refuse what no model here can draw.
-
-    Raises:
-        InputError: for a length outside 4 to 1024 or more than 256 channels.
-    """
-    if not MIN_LENGTH <= length <= MAX_LENGTH:
-        raise InputError(
-            f"series of {length} steps",
-            where="length",
-            fix=f"Lengths from {MIN_LENGTH} to {MAX_LENGTH} are possible; cut longer ones into windows.",
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise InputError(
-            f"{channels} channels", fix=f"From 1 to {MAX_CHANNELS} are possible; choose some with channels."
-        )

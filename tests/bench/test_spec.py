@@ -28,6 +28,8 @@ PLAIN = {"models": ["copies", {"model": "small", "mode": "prompt"}]}
         ({"shots": ["many"]}, "not a number of shots"),
         ({"shots": [0]}, "0 shots"),
         ({"lengths": [1]}, "cannot be 1"),
+        ({"lengths": [3]}, "cannot be 3"),
+        ({"lengths": [24, 1025]}, "cannot be 1025"),
         ({"seeds": [-1]}, "cannot be -1"),
         ({"seeds": [True]}, "cannot be True"),
         ({"protocol": "loose"}, "no protocol called 'loose'"),
@@ -42,6 +44,9 @@ PLAIN = {"models": ["copies", {"model": "small", "mode": "prompt"}]}
         ({"models": ["copies", "copies"]}, "copies is there twice"),
         ({"run": {"timeout": "soon"}}, "soon"),
         ({"run": {"workers": 0}}, "1 or more"),
+        ({"run": {"device": "gpu"}}, "no device called 'gpu'"),
+        ({"run": {"device": "cuda:one"}}, "no device called 'cuda:one'"),
+        ({"models": [{"model": "small", "solver": "euler"}]}, "no solver called 'euler'"),
         ({"reference": 2}, "cannot be 2"),
     ],
 )

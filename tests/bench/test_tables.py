@@ -20,6 +20,7 @@ from tsprout.bench.renderings import html, latex, markdown
 from tsprout.bench.results import read_results, scores_csv
 from tsprout.bench.spec import Spec, build
 from tsprout.bench.tables import tables
+from tsprout.cli import main
 from tsprout.errors import InputError
 
 BESIDE = {"floor": {"cfid": 0.1}, "copies": {"cfid": 2.0}, "noise": {"cfid": 9.0}}
@@ -199,6 +200,29 @@ def test_export_and_plots(folder: Path, tmp_path: Path) -> None:
     assert account["files"] == ["paper-cfid-shots.png", "paper-cfid-time.png", "paper-cfid-ranks.png"]
     assert account["notes"] == ["copying of Context-FID (paper): no cell has what is needed yet"]
     assert all((tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in account["files"])
+
+
+def test_pictures_are_replaced_only_when_told(folder: Path, tmp_path: Path) -> None:
+    old = tmp_path / "paper-cfid-ranks.png"
+    old.write_text("mine")
+    with pytest.raises(InputError, match="the output exists") as caught:
+        jobs.plot(folder, tmp_path)
+    assert "--force" in str(caught.value.fix) and caught.value.where == str(old)
+    assert [path.name for path in tmp_path.glob("*.png")] == [old.name] and old.read_text() == "mine"
+    assert main(["bench", "plot", str(folder), "-o", str(tmp_path), "--force"]) == 0
+    assert old.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    place = tmp_path / "spec.yaml"
+    plain = "sets: [Sine]\nshots: [4]\nlengths: [12]\nseeds: [0]\nsuites: [quick]\nmodels: [copies]\n"
+    place.write_text(plain + "run: {device: 'cuda:1'}\n")
+    with pytest.raises(InputError, match="no device cuda:1"):
+        jobs.run(str(place), tmp_path / "out", jobs.BenchOptions())
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_benchmark(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tsprout.train.fewshot import (
     TaskName,
     draw,
     entry,
-    held_out_sets,
+    left_out_sets,
     plan,
     prepare,
     prepare_task,
@@ -46,7 +46,7 @@ def task() -> Task:
 
 def test_tasks_are_of_held_out_domains_and_never_of_the_evaluation() -> None:
     listed, known = plan(), catalogue()
-    held = set(held_out_sets())
+    held = set(left_out_sets())
     assert {known[name].domain for name in held} <= set(listed.domains)
     assert not any(known[name].role == "eval" for name in held)
     for name, found in known.items():

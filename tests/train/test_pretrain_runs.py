@@ -313,13 +313,17 @@ def test_domains_that_are_left_out_are_validated_on(corpus: Corpus, tmp_path: Pa
 
 def test_compilation_leaves_the_names_of_the_weights(corpus: Corpus, tmp_path: Path) -> None:
     asked: list[dict] = []
+    marks: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
+        # The compiler itself takes long to load, and is not asked here.
+        patch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: marks.append(how))
         patch.setattr(torch.nn.Module, "compile", lambda self, **how: asked.append(how))
         for how in ("off", "default", "reduce-overhead"):
             engine = Engine(EngineConfig(compile=how))
             run = Pretraining(CONFIG, corpus, tmp_path, engine, False)
             run.loop.advance()
     assert asked == [{"mode": None}, {"mode": "reduce-overhead"}]
+    assert marks == ["reduce-overhead"] * CONFIG.pieces  # one before each piece that follows
     with pytest.raises(InputError, match="compile cannot be 'fast'"):
         EngineConfig(compile="fast")
     with pytest.raises(InputError, match="workers is -1"):

@@ -45,14 +45,15 @@ def _own() -> dict[str, str]:
     return {m.replace("_", "-"): m for m in found if not m.startswith("_") and m not in _PLUMBING}
 
 
-def _foreign() -> dict[str, EntryPoint]:
+def foreign() -> dict[str, EntryPoint]:
+    """Entry points of other packages by the name of the baseline."""
     own = _own()
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in own}
 
 
 def names() -> list[str]:
     """Names of all baselines, sorted; nothing is imported for it."""
-    return sorted({*_own(), *_foreign()})
+    return sorted({*_own(), *foreign()})
 
 
 def get(name: str) -> type[Baseline]:
@@ -70,7 +71,7 @@ def get(name: str) -> type[Baseline]:
             if isinstance(value, type) and issubclass(value, Baseline) and getattr(value, "name", None) == name:
                 return value
         raise InputError(f"the module {module} holds no baseline {name!r}", fix="This is a mistake in tsprout.")
-    point = _foreign().get(name)
+    point = foreign().get(name)
     if point is None:
         fix = f"Choose from {', '.join(names())}, or install the package that adds it."
         raise InputError(f"there is no baseline {name!r}", fix=fix)
@@ -91,9 +92,9 @@ def get(name: str) -> type[Baseline]:
 
 def entries() -> list[Entry]:
     """All baselines, with what each says of itself; a broken one is listed with its error."""
-    found, foreign = [], _foreign()
+    found, others = [], foreign()
     for name in names():
-        package = _package(foreign[name]) if name in foreign else "tsprout"
+        package = _package(others[name]) if name in others else "tsprout"
         try:
             kind = get(name)
             found.append(Entry(name, str(kind.summary), str(kind.source), package))

@@ -49,7 +49,7 @@ def model_digest(name: str) -> str:
         InputError: there is no such model.
     """
     if is_peer(name) and name in registry.names():
-        point = registry._foreign().get(name)
+        point = registry.foreign().get(name)
         if point is None:
             return "tsprout baseline"
         return "tsprout baseline" if point.dist is None else f"{point.dist.name} {point.dist.version}"

@@ -16,6 +16,7 @@ from tsprout.errors import TsproutError
 from tsprout.fitting import fit_model
 from tsprout.model import Denoiser
 from tsprout.peer import Peer, is_peer
+from tsprout.series import SeriesSet
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import draw
 from tsprout.train.finetune import FinetuneConfig
@@ -23,8 +24,8 @@ from tsprout.train.paper import STEPS, finetune_as_published
 from tsprout.train.shots import Shots
 
 # Small sets need a few hundred steps from fresh weights; the judge ends it long before the last of these.
-SCRATCH = {"learning_rate": 1e-3, "warmup": 50, "evaluate_every": 100, "patience": 6, "ema": 0.99}
-_SCRATCH_STEPS, _NO_CLOCK = 3000, 1e7
+SCRATCH = FinetuneConfig(steps=3000, learning_rate=1e-3, warmup=50, evaluate_every=100, patience=6, ema=0.99)
+_NO_CLOCK = 1e7
 
 
 def generate(cell: Cell, split: Split, n: int, *, device: str = "cpu") -> tuple[np.ndarray, dict[str, Any]]:
@@ -71,12 +72,16 @@ def _fitted(cell: Cell, split: Split, device: str) -> Sprout:
         return sprout.fit(split.shots, seed=cell.seed)
     if model.fit == "product":
         return sprout.fit(split.shots, mode=model.mode, budget=model.budget, seed=cell.seed)
-    shots = split.shots
+    config = replace(SCRATCH, steps=model.fit_steps or SCRATCH.steps)
+    return from_scratch(sprout.model, split.shots, config=config, seed=cell.seed)
+
+
+def from_scratch(model: Denoiser, shots: SeriesSet, *, config: FinetuneConfig = SCRATCH, seed: int = 0) -> Sprout:
+    """The network of ``model`` from fresh weights, fitted to the shots with part of them held back for the judge."""
     scaler = Scaler.fit(shots)
-    latent = scaler.transform(_values(split))
-    fresh = Denoiser(replace(sprout.model.config, guidance=1.0), seed=cell.seed).to(sprout.model.device)
-    config = FinetuneConfig(steps=model.fit_steps or _SCRATCH_STEPS, **SCRATCH)  # type: ignore[arg-type]
-    found = fit_model(fresh, latent, shots.lengths, "full", seconds=_NO_CLOCK, seed=cell.seed, config=config)
+    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan))
+    fresh = Denoiser(replace(model.config, guidance=1.0), seed=seed).to(model.device)
+    found = fit_model(fresh, latent, shots.lengths, "full", seconds=_NO_CLOCK, seed=seed, config=config)
     return Sprout(
         found.model,
         shots=shots,

@@ -15,7 +15,7 @@ from tsprout.bench.spec import read_spec, shipped
 from tsprout.bench.tables import tables
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError
-from tsprout.staging import check_file, from_os_error
+from tsprout.staging import check_file, from_os_error, write_file
 
 EXPORTS = {".csv": results.scores_csv, ".json": results.scores_json}
 
@@ -42,6 +42,7 @@ def run(spec: str, out: Path, options: BenchOptions, watch: runner.Watch | None 
     read = read_spec(spec, options.also)
     given = {key: getattr(options, key) for key in ("workers", "threads") if getattr(options, key) is not None}
     read = replace(read, run=replace(read.run, **given))
+    _check_device(read.run.device)
     executor = LocalExecutor(read.run.workers)
     retry = options.retry_failed
     return runner.run(read, out, executor, only=options.only, seconds=seconds, retry=retry, watch=watch)
@@ -101,11 +102,11 @@ def table(
     return _counted("bench table", read) | {"format": chosen, "out": written, "tables": len(made), "text": text}
 
 
-def plot(folder: Path, out: Path, metrics: Sequence[str] = ()) -> dict[str, Any]:
-    """The pictures of a benchmark, as PNG in the folder ``out``, which is made; older ones of the same name go.
+def plot(folder: Path, out: Path, metrics: Sequence[str] = (), *, force: bool = False) -> dict[str, Any]:
+    """The pictures of a benchmark, as PNG in the folder ``out``, which is made.
 
     Raises:
-        InputError: there is no benchmark, or the folder cannot be made.
+        InputError: there is no benchmark, the folder cannot be made, or it has such pictures and ``force`` is not set.
     """
     read = results.read_results(folder)
     _check_metrics(read, metrics)
@@ -113,7 +114,7 @@ def plot(folder: Path, out: Path, metrics: Sequence[str] = ()) -> dict[str, Any]
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, out) from error
-    written, notes = plots.write_plots(read, out, metrics)
+    written, notes = plots.write_plots(read, out, metrics, force=force)
     return _counted("bench plot", read) | {"out": str(out), "files": [path.name for path in written], "notes": notes}
 
 
@@ -150,6 +151,17 @@ def export(folder: Path, out: Path, *, times: Path | None = None, force: bool = 
     return _counted("bench export", read) | {"out": str(out), "times": None if times is None else str(times)}
 
 
+def _check_device(name: str) -> None:
+    """Refuse a device that this machine, where the cells are run, does not have."""
+    import torch
+
+    kind, _, number = name.partition(":")
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if int(number or 0) >= here:
+        fix = "Choose another, such as cpu, or a machine that has it."
+        raise InputError(f"this machine has no device {name} that torch can use", where="run: device", fix=fix)
+
+
 def _counted(command: str, read: results.Results) -> dict[str, Any]:
     failed = [f"{r.cell['name']}: {r.error}" for r in read.cells if r.error]
     return {"command": command, "name": read.plan["name"], **read.counts(), "errors": failed}
@@ -166,7 +178,5 @@ def _check_metrics(read: results.Results, metrics: Sequence[str]) -> None:
 def _write(text: str, out: Path | None, *, force: bool) -> None:
     if out is None:
         return
-    from tsprout.bench.store import replace as replaced
-
     check_file(out, force=force)
-    replaced(out, lambda partial: partial.write_bytes(text.encode("utf-8")))
+    write_file(out, text)

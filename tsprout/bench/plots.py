@@ -17,7 +17,8 @@ from tsprout.bench.ranks import Ranks, losses, ranks
 from tsprout.bench.results import UNRANKED, Result, Results, mean_sd, title
 from tsprout.bench.tables import shots_name
 from tsprout.errors import InputError
-from tsprout.report.plots import _matplotlib, _save
+from tsprout.report.plots import drawing_tools, save_figure
+from tsprout.staging import check_file
 from tsprout.train.fewshot import ratio
 
 if TYPE_CHECKING:
@@ -29,30 +30,43 @@ _MARKS = "osD^vPX"
 _INK, _FAINT = "#333333", "#D9D9D9"
 
 
-def write_plots(results: Results, folder: Path, metrics: Sequence[str] = ()) -> tuple[list[Path], list[str]]:
+def write_plots(
+    results: Results, folder: Path, metrics: Sequence[str] = (), *, force: bool = False
+) -> tuple[list[Path], list[str]]:
     """Write the pictures of every suite and score as PNG into ``folder``, which exists.
+
+    Args:
+        results: of a benchmark.
+        folder: for the pictures.
+        metrics: only these scores.
+        force: replace pictures of the same name; else nothing is drawn where there are some.
 
     Returns:
         the files, and sentences on pictures that there is too little for.
 
     Raises:
+        InputError: a picture is there and ``force`` is not set.
         TsproutError: a file cannot be written.
     """
+    pictures = [
+        (suite, metric, name, folder / f"{_file_name(suite)}-{_file_name(metric)}-{name}.png")
+        for suite in results.unique("suite")
+        for metric in results.metrics(suite)
+        if metric not in UNRANKED and (not metrics or metric in metrics)
+        for name in PLOTS
+    ]
+    for *_, place in pictures:
+        check_file(place, force=force)
     written, notes = [], []
-    for suite in results.unique("suite"):
-        for metric in results.metrics(suite):
-            if metric in UNRANKED or (metrics and metric not in metrics):
+    for suite, metric, name, place in pictures:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of fonts that lack a letter of a label
+            try:
+                figure = PLOTS[name](results, suite, metric)
+            except InputError as error:
+                notes.append(f"{name} of {title(metric)} ({suite}): {error.what}")
                 continue
-            for name, drawn in PLOTS.items():
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of fonts that lack a letter of a label
-                    try:
-                        figure = drawn(results, suite, metric)
-                    except InputError as error:
-                        notes.append(f"{name} of {title(metric)} ({suite}): {error.what}")
-                        continue
-                    place = folder / f"{_file_name(suite)}-{_file_name(metric)}-{name}.png"
-                    written.append(_save(figure, place))
+            written.append(save_figure(figure, place))
     return written, notes
 
 
@@ -63,7 +77,7 @@ def over_shots(results: Results, suite: str, metric: str) -> Figure:
         InputError: there are no scores.
     """
     shots, lengths = results.unique("shots"), results.unique("length")
-    figure_class, context = _matplotlib()
+    figure_class, context = drawing_tools()
     with context:
         figure = figure_class(figsize=(1.5 + 3.6 * len(lengths), 3.8), dpi=130, layout="constrained")
         panels = figure.subplots(1, len(lengths), sharey=True, squeeze=False)[0]
@@ -121,7 +135,7 @@ def critical_differences(results: Results, suite: str, metric: str) -> Figure:
     """
     models, values = losses(results, suite, metric)
     found = ranks(models, values)
-    figure_class, context = _matplotlib()
+    figure_class, context = drawing_tools()
     with context:
         k = len(found.models)
         figure = figure_class(figsize=(7.2, 1.5 + 0.3 * k), dpi=130, layout="constrained")
@@ -179,7 +193,7 @@ def quality(results: Results, suite: str, metric: str, model: str) -> float:
 def _dots(
     results: Results, suite: str, metric: str, across: Callable[[list[Result]], float], label: str, *, log: bool
 ) -> Figure:
-    figure_class, context = _matplotlib()
+    figure_class, context = drawing_tools()
     with context:
         figure = figure_class(figsize=(6.4, 4.2), dpi=130, layout="constrained")
         axes, drawn = figure.subplots(), 0

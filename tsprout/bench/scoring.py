@@ -19,8 +19,8 @@ import numpy as np
 from tsprout.bench.digests import task_hash
 from tsprout.bench.spec import Cell, SuiteSpec
 from tsprout.bench.store import read_json, write_json
-from tsprout.data.catalog._lock import Lock
 from tsprout.data.protocols import Split
+from tsprout.locks import Lock
 from tsprout.metrics.copying import COPYING, NEAR_COPIES, copying
 from tsprout.metrics.splits import gaussian, halves
 from tsprout.metrics.yardstick import BESIDE, Yardstick

@@ -23,6 +23,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,16 +32,19 @@ from typing import Any
 from tsprout.budget import parse_budget
 from tsprout.data.catalog.entry import catalogue
 from tsprout.data.protocols import PROTOCOLS, parse_shots
+from tsprout.diffusion.samplers import SOLVERS
 from tsprout.errors import InputError
 from tsprout.fitting import MODES
+from tsprout.limits import MAX_LENGTH, MIN_LENGTH
 from tsprout.metrics.paper.suite import NAMES
-from tsprout.train.configuration import _known, _parse, _typed
+from tsprout.settings import known, parse, typed
 
 FORMAT = 1  # of the results; raised when the same cell would be computed in another way
 SHIPPED = Path(__file__).parent / "specs"
 SUITES = ("quick", "paper")
 FITS = ("product", "published", "scratch")
 _LISTS = ("sets", "shots", "lengths", "seeds", "suites", "models")
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?|mps")
 _KEYS = ("name", "protocol", *_LISTS, "reference", "series", "run")
 
 
@@ -225,11 +229,11 @@ def read_spec(name: str | Path, also: Sequence[str] = ()) -> Spec:
     except (OSError, UnicodeDecodeError) as error:
         fix = f"Name a YAML file, or one of: {', '.join(shipped())}."
         raise InputError("there is no such specification that can be read", where=str(name), fix=fix) from error
-    values = _parse(text, str(name))
+    values = parse(text, str(name))
     if not isinstance(values, dict):
         raise InputError("this is no specification", where=str(name), fix=f"It has: {', '.join(_KEYS)}.")
     if also and isinstance(values.get("models"), list):
-        values["models"] = [*values["models"], *(_parse(each, "--also") for each in also)]
+        values["models"] = [*values["models"], *(parse(each, "--also") for each in also)]
     return build(values, str(name), path.stem)
 
 
@@ -239,7 +243,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
     Raises:
         InputError: an unknown name or a value that cannot be.
     """
-    _known(values, _KEYS, where, "setting")
+    known(values, _KEYS, where, "setting")
     lists: dict[str, list[Any]] = {}
     for key in _LISTS:
         given = values.get(key)
@@ -249,17 +253,17 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
     protocol = values.get("protocol", "strict")
     if protocol not in PROTOCOLS:
         _choose(protocol, tuple(PROTOCOLS), "protocol", where)
-    lengths = tuple(_whole(each, 2, f"{where}: lengths") for each in lists["lengths"])
+    lengths = tuple(_whole(each, MIN_LENGTH, f"{where}: lengths", MAX_LENGTH) for each in lists["lengths"])
     seeds = tuple(_whole(each, 0, f"{where}: seeds") for each in lists["seeds"])
     most = {
         key: None if values.get(key) is None else _whole(values[key], 4, f"{where}: {key}")
         for key in ("reference", "series")
     }
-    known = catalogue()
+    sets = catalogue()
     spec = Spec(
         name=str(values.get("name") or name),
         protocol=protocol,
-        sets=tuple(known[str(each)].name for each in lists["sets"]),
+        sets=tuple(sets[str(each)].name for each in lists["sets"]),
         shots=tuple(_shots(each, f"{where}: shots") for each in lists["shots"]),
         suites=tuple(_suite(each, f"{where}: suites") for each in lists["suites"]),
         models=tuple(_model(each, f"{where}: models") for each in lists["models"]),
@@ -285,12 +289,12 @@ def _model(value: Any, where: str) -> ModelSpec:
     if not isinstance(value, Mapping) or "model" not in value:
         raise InputError(f"{value!r} is no model", where=where, fix="Write a name, or {model: name, ...}.")
     names = [f.name for f in dataclasses.fields(ModelSpec)]
-    _known(value, names, where, "setting")
+    known(value, names, where, "setting")
     given = dict(value)
     options = given.pop("options", None) or {}
     if not isinstance(options, Mapping):
         raise InputError("options are no mapping", where=where, fix="Write options: {name: value}.")
-    model = ModelSpec(**_typed(ModelSpec, given, where), options=dict(options))
+    model = ModelSpec(**typed(ModelSpec, given, where), options=dict(options))
     if model.fit not in FITS:
         _choose(model.fit, FITS, "fit", where)
     if model.mode not in MODES:
@@ -300,6 +304,8 @@ def _model(value: Any, where: str) -> ModelSpec:
             raise InputError(f"{key} is {getattr(model, key)}", where=where, fix="Give 1 or more.")
     if model.fit == "product" and model.fit_steps is not None:
         raise InputError("fit_steps is of no use to fit: product", where=where, fix="Give a budget.")
+    if model.solver is not None and model.solver not in SOLVERS:
+        _choose(model.solver, tuple(SOLVERS), "solver", where)
     parse_budget(model.budget)
     try:
         json.dumps(model.options, allow_nan=False)
@@ -317,8 +323,8 @@ def _suite(value: Any, where: str) -> SuiteSpec:
         value = {"name": value}
     if not isinstance(value, Mapping) or "name" not in value:
         raise InputError(f"{value!r} is no suite", where=where, fix="Write a name, or {name: paper, ...}.")
-    _known(value, [f.name for f in dataclasses.fields(SuiteSpec)], where, "setting")
-    suite = SuiteSpec(**_typed(SuiteSpec, value, where))
+    known(value, [f.name for f in dataclasses.fields(SuiteSpec)], where, "setting")
+    suite = SuiteSpec(**typed(SuiteSpec, value, where))
     if suite.name not in SUITES:
         _choose(suite.name, SUITES, "suite", where)
     for score in suite.which:
@@ -334,9 +340,12 @@ def _suite(value: Any, where: str) -> SuiteSpec:
 def _run(values: Any, where: str) -> RunSpec:
     if not isinstance(values, Mapping):
         raise InputError("this is not a section of settings", where=where)
-    _known(values, [f.name for f in dataclasses.fields(RunSpec)], where, "setting")
-    found = RunSpec(**_typed(RunSpec, values, where))
+    known(values, [f.name for f in dataclasses.fields(RunSpec)], where, "setting")
+    found = RunSpec(**typed(RunSpec, values, where))
     parse_budget(found.timeout)
+    if not _DEVICE.fullmatch(found.device):
+        fix = "Choose one of: cpu, cuda, cuda:0 (the first of several), mps."
+        raise InputError(f"there is no device called {found.device!r}", where=where, fix=fix)
     if min(found.workers, found.threads) < 1 or found.retries < 0:
         raise InputError("workers and threads are 1 or more, retries 0 or more", where=where)
     return found
@@ -348,9 +357,10 @@ def _shots(value: Any, where: str) -> str:
     return text if text.endswith("%") else str(int(text))
 
 
-def _whole(value: Any, least: int, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give a whole number, {least} or more.")
+def _whole(value: Any, least: int, where: str, most: int | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most and value > most):
+        wanted = f"from {least} to {most}" if most else f"{least} or more"
+        raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give a whole number, {wanted}.")
     return value
 
 

@@ -11,15 +11,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from tsprout.accounts import plain
-from tsprout.errors import InputError, TsproutError
-from tsprout.staging import from_os_error
+from tsprout.errors import InputError
+from tsprout.locks import alone
+from tsprout.staging import PARTIAL, from_os_error, write_file
 
 PLAN, CELLS, BESIDE, SERIES = "plan.json", "cells", "beside", "series"
 DONE, FAILED = "done", "failed"
@@ -73,35 +73,18 @@ class Store:
                 )
             for name in (CELLS, BESIDE, SERIES):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-                for path in (self.folder / name).glob(".*.partial"):
+                for path in (self.folder / name).glob(f".*{PARTIAL}"):
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise from_os_error(error, self.folder) from error
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder, so that no second run does the same work; given up however the process dies.
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the folder, so that no second run does the same work; see :func:`tsprout.locks.alone`.
 
         Raises:
             InputError: another run holds it.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows: two runs would only do the same work twice
-            yield
-            return
-        file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                fix = "Wait for it, or end it."
-                raise InputError("another run is at work in this folder", where=str(self.folder), fix=fix) from None
-            except OSError:  # a disk that knows no locks
-                pass
-            yield
-        finally:
-            os.close(file)
+        return alone(self.folder, _LOCK)
 
     def plan(self) -> dict[str, Any]:
         """The plan of the last run.
@@ -127,22 +110,13 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Strict JSON with sorted keys, numbers that are not finite as null; whole or not at all."""
     text = json.dumps(plain(values), indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    replace(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_file(path, text)
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``path`` and move there.
+    """:func:`tsprout.staging.write_file` for what writes by name.
 
     Raises:
         TsproutError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        known: TsproutError = from_os_error(error, path)
-        raise known from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    write_file(path, lambda file: write(Path(file.name)))

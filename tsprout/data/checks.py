@@ -7,11 +7,8 @@ import dataclasses
 import numpy as np
 
 from tsprout.errors import InputError
+from tsprout.limits import MAX_CHANNELS, MAX_GUIDANCE, MAX_LENGTH, MIN_LENGTH
 from tsprout.series import SeriesSet
-
-MIN_LENGTH = 4
-MAX_GUIDANCE = 5.0
-MAX_LENGTH = 1024
 
 
 def check_usable(series: SeriesSet) -> list[str]:
@@ -109,3 +106,21 @@ def check_guidance(guidance: float | None, where: str) -> None:
     if guidance is not None and not 0 <= guidance <= MAX_GUIDANCE:
         fix = f"Give a number from 0 to {MAX_GUIDANCE:g}; 1 follows the model."
         raise InputError(f"a guidance of {guidance:g} makes no sense", where=where, fix=fix)
+
+
+def check_size(channels: int, length: int) -> None:
+    """Refuse what no model here can draw.
+
+    Raises:
+        InputError: for a length outside 4 to 1024 or more than 256 channels.
+    """
+    if not MIN_LENGTH <= length <= MAX_LENGTH:
+        raise InputError(
+            f"series of {length} steps",
+            where="length",
+            fix=f"Lengths from {MIN_LENGTH} to {MAX_LENGTH} are possible; cut longer ones into windows.",
+        )
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(
+            f"{channels} channels", fix=f"From 1 to {MAX_CHANNELS} are possible; choose some with channels."
+        )

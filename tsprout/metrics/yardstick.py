@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +30,7 @@ from tsprout.metrics.evaluate import check_seed
 from tsprout.metrics.reference import Reference, align, share_gaps
 from tsprout.metrics.registry import QUICK
 from tsprout.metrics.splits import Split, gaussian, split, spread, without_shots
-from tsprout.staging import from_os_error
+from tsprout.staging import write_file
 
 if TYPE_CHECKING:
     from tsprout.metrics.paper.ts2vec import TS2Vec
@@ -126,7 +124,7 @@ class Yardstick:
             known = None if path is None else _read(path)
             self._kept[suite] = known or {kind: self._baseline(kind, suite) for kind in BESIDE}
             if path is not None and known is None:
-                _write(path, self._kept[suite])
+                write_file(path, json.dumps(self._kept[suite]))
         return self._kept[suite]
 
     def _baseline(self, kind: str, suite: str) -> dict[str, float]:
@@ -233,16 +231,3 @@ def _read(path: Path) -> dict[str, dict[str, float]] | None:
         return {kind: {name: float(v) for name, v in values[kind].items()} for kind in BESIDE}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _write(path: Path, values: dict[str, dict[str, float]]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(values), encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise from_os_error(error, path) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

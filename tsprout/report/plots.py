@@ -80,11 +80,11 @@ def overlay(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*[Gg]lyph.*")  # a channel name the font cannot spell
         figure = _figure(real, synthetic, title, max_channels, max_series)
-        return _save(figure, Path(path))
+        return save_figure(figure, Path(path))
 
 
 def _figure(real: SeriesSet, synthetic: SeriesSet, title: str | None, max_channels: int, max_series: int) -> Figure:
-    figure_class, settings = _matplotlib()
+    figure_class, settings = drawing_tools()
     shown = min(real.n_channels, max_channels)
     more = real.n_channels - shown
     height = 1.55 * shown + 1.25 + (0.25 if more else 0.0)
@@ -132,7 +132,7 @@ def _figure(real: SeriesSet, synthetic: SeriesSet, title: str | None, max_channe
     return figure
 
 
-def _matplotlib() -> tuple[type[Figure], Any]:
+def drawing_tools() -> tuple[type[Figure], Any]:
     """The figure class, and a context in which the caller's style does not apply; its start-up chatter is muted."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
@@ -279,7 +279,12 @@ def _short(name: str) -> str:
     return "\n".join(line if len(line) <= _NAME else f"{line[: _NAME - 1]}…" for line in lines)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a picture as PNG, whole or not at all; the path.
+
+    Raises:
+        TsproutError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name[:200]}.tsprout-{secrets.token_hex(6)}")
     try:
         with open(temporary, "xb") as file:

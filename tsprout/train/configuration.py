@@ -8,7 +8,8 @@
     training:  {steps: 100000, learning_rate: 2e-3, pieces: 1}       LoopConfig, and the rest of PretrainConfig
     engine:    {precision: bf16}                                     EngineConfig
 
-What is not given has the default of its class. An unknown name or a value of another kind is refused, for a setting
+``extends: paper-6m``, a shipped one or a file beside it, takes over all settings that are not given. What is given
+nowhere has the default of its class. An unknown name or a value of another kind is refused, for a setting
 that is silently not obeyed costs days. The shipped ones are in ``tsprout/configs``.
 """
 
@@ -17,16 +18,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import torch
 
 from tsprout.data.corpus.episodes import StreamConfig
-from tsprout.errors import InputError, MissingExtraError
+from tsprout.errors import InputError
 from tsprout.model import CONFIGS, Denoiser, ModelConfig
+from tsprout.settings import known, parse, typed, yaml_module
 from tsprout.train.engine import EngineConfig
 from tsprout.train.loop import LoopConfig
 from tsprout.train.pretrain import PretrainConfig
@@ -67,21 +68,60 @@ def read_configuration(name: str | Path, overrides: Sequence[str] = ()) -> Pretr
         MissingExtraError: the extra ``train`` is not installed.
     """
     path = SHIPPED / f"{name}.yaml" if str(name) in shipped() else Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        near = difflib.get_close_matches(str(name), shipped(), 1)
-        raise InputError(
-            "there is no such configuration that can be read",
-            where=str(name),
-            fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
-        ) from error
-    values = _parse(text, str(name))
-    if not isinstance(values, dict):
-        raise InputError("this is no configuration", where=str(name), fix=f"It has sections: {', '.join(SECTIONS)}.")
+    values = _read(path, str(name))
     for override in overrides:
         _override(values, override)
     return build(values, str(name), path.stem)
+
+
+def _read(path: Path, where: str, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What a file says, and what it does not say as the configuration has it that it extends, if it does.
+
+    Args:
+        path: of the file.
+        where: names it in errors.
+        below: the files that extend it, resolved.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(path.stem, shipped(), 1)
+        raise InputError(
+            "there is no such configuration that can be read",
+            where=where,
+            fix=f"Did you mean {near[0]}?" if near else f"Name a YAML file, or one of: {', '.join(shipped())}.",
+        ) from error
+    values = parse(text, where)
+    if not isinstance(values, dict):
+        raise InputError("this is no configuration", where=where, fix=f"It has sections: {', '.join(SECTIONS)}.")
+    if "extends" not in values:
+        return values
+    parent = values.pop("extends")
+    fix = f"Write one of {', '.join(shipped())}, or the name of a YAML file beside this one."
+    if not isinstance(parent, str) or not parent:
+        raise InputError(f"it cannot extend {parent!r}", where=f"{where}: extends", fix=fix)
+    place = SHIPPED / f"{parent}.yaml" if parent in shipped() else path.parent / parent
+    chain = (*below, path.resolve())
+    if place.resolve() in chain:
+        told = " extends ".join(each.name for each in (*chain, place))
+        raise InputError(f"a configuration extends itself: {told}", where=where, fix="Break the circle.")
+    return _extended(_read(place, f"{where}: extends {parent}", chain), values)
+
+
+def _extended(parent: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of ``values``, and of ``parent`` where it has none: by section; the name is its own.
+
+    A stream of another kind takes nothing from the parent's, which has other settings.
+    """
+    found = {key: value for key, value in parent.items() if key != "name"} | values
+    for section in SECTIONS[1:]:
+        old, new = parent.get(section), values.get(section)
+        if isinstance(old, dict) and isinstance(new, dict | None):
+            new = new or {}
+            kinds = [part.get("kind", "episodes") for part in (old, new)]
+            apart = section == "stream" and "kind" in new and kinds[0] != kinds[1]
+            found[section] = new if apart else old | new
+    return found
 
 
 def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConfig:
@@ -90,14 +130,14 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
     Raises:
         InputError: an unknown name or a value that cannot be.
     """
-    _known(values, SECTIONS, where, "section")
+    known(values, SECTIONS, where, "section", ("extends",))
     sections = {section: values.get(section) or {} for section in SECTIONS[1:]}
     for section, inner in sections.items():
         if not isinstance(inner, Mapping):
             raise InputError("this is not a section of settings", where=f"{where}: {section}")
     training = dict(sections["training"])
     own = {key: training.pop(key) for key in _OWN if key in training}
-    _known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
+    known(training, [f.name for f in dataclasses.fields(LoopConfig)], f"{where}: training", "setting", _OWN)
     training.setdefault("steps", 100_000)
     config = PretrainConfig(
         model=_model(dict(sections["model"]), f"{where}: model"),
@@ -105,7 +145,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> PretrainConf
         stream=_stream(dict(sections["stream"]), f"{where}: stream"),
         engine=_fill(EngineConfig, sections["engine"], f"{where}: engine"),
         name=str(values.get("name") or name),
-        **_typed(PretrainConfig, own, f"{where}: training"),
+        **typed(PretrainConfig, own, f"{where}: training"),
     )
     _check(config, where)
     return config
@@ -145,7 +185,7 @@ def to_yaml(config: PretrainConfig) -> str:
         "training": loop | {key: getattr(config, key) for key in _OWN},
         "engine": dataclasses.asdict(config.engine),
     }
-    text: str = _yaml().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
+    text: str = yaml_module().safe_dump(_listed(plain), sort_keys=False, default_flow_style=None, width=110)
     return text
 
 
@@ -156,8 +196,8 @@ def _model(values: dict[str, Any], where: str) -> ModelConfig:
     if preset not in CONFIGS:
         fix = f"Choose one of: {', '.join(CONFIGS)}."
         raise InputError(f"there is no model called {preset!r}", where=f"{where}: preset", fix=fix)
-    _known(values, [f.name for f in dataclasses.fields(ModelConfig)], where, "setting")
-    return dataclasses.replace(CONFIGS[preset], **_typed(ModelConfig, values, where))
+    known(values, [f.name for f in dataclasses.fields(ModelConfig)], where, "setting")
+    return dataclasses.replace(CONFIGS[preset], **typed(ModelConfig, values, where))
 
 
 def _stream(values: dict[str, Any], where: str) -> Any:
@@ -193,57 +233,20 @@ def _check(config: PretrainConfig, where: str) -> None:
     for name in _SHARES:
         if not 0 <= values[name] <= 1:
             raise InputError(f"{name} is {values[name]:g}", where=f"{where}: training", fix="Give a share from 0 to 1.")
-    for name, known in (("optimizer", ("adamw", "muon")), ("decay", ("linear", "cosine"))):
-        if values[name] not in known:
-            fix = f"Choose one of: {', '.join(known)}."
+    for name, choice in (("optimizer", ("adamw", "muon")), ("decay", ("linear", "cosine"))):
+        if values[name] not in choice:
+            fix = f"Choose one of: {', '.join(choice)}."
             raise InputError(f"there is no {name} called {values[name]!r}", where=f"{where}: training", fix=fix)
     parameter_count(config.model, f"{where}: model")
 
 
 def _fill(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    _known(values, [f.name for f in dataclasses.fields(cls)], where, "setting")
-    plain = _typed(cls, values, where)
+    known(values, [f.name for f in dataclasses.fields(cls)], where, "setting")
+    plain = typed(cls, values, where)
     try:
         return cls(**plain)
     except InputError as error:
         raise InputError(error.what, where=where, fix=error.fix) from None
-
-
-def _typed(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {key: _as(hints[key], value, f"{where}: {key}") for key, value in values.items()}
-
-
-def _as(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as YAML gives it in the type of a field, or an error; YAML reads 1e-3 as text and off as a boolean."""
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(kind):
-            return None
-        return _as(next(part for part in get_args(kind) if part is not type(None)), value, where)
-    if get_origin(kind) is tuple:
-        if isinstance(value, list | tuple):
-            return tuple(_as(get_args(kind)[0], part, where) for part in value)
-    elif kind is bool and isinstance(value, bool):
-        return value
-    elif kind is int and isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
-        return int(value)
-    elif kind is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    elif kind is str and isinstance(value, str | int | bool):
-        return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}.get(kind, "a list")
-    raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give {wanted}.")
-
-
-def _known(values: Mapping[str, Any], names: Sequence[str], where: str, what: str, more: Sequence[str] = ()) -> None:
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(str(key), [*names, *more], 1)
-            fix = f"Did you mean {near[0]}?" if near else f"It knows: {', '.join([*names, *more])}."
-            raise InputError(f"there is no {what} called {key!r}", where=where, fix=fix)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -251,7 +254,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     section, dot, key = name.strip().partition(".")
     if not equals or (not dot and section != "name"):
         raise InputError(f"{override!r} cannot be read", where="--set", fix="Write section.key=value.")
-    value = _parse(text, "--set")
+    value = parse(text, "--set")
     if section == "name":
         values["name"] = value
         return
@@ -259,43 +262,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[section] = (inner if isinstance(inner, dict) else {}) | {key: value}
 
 
-def _parse(text: str, where: str) -> Any:
-    yaml = _yaml()
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
-        """Refuses a key that is there twice, of which YAML silently takes the last."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[Any] = set()
-            for key, _ in node.value:
-                if not isinstance(key.value, str):
-                    raise yaml.constructor.ConstructorError(None, None, "a name must be one word", key.start_mark)
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = where if mark is None else f"{where}, line {mark.line + 1}, column {mark.column + 1}"
-        raise InputError(
-            f"this is not YAML: {getattr(error, 'problem', None) or error}", where=place, fix="Correct it there."
-        ) from error
-
-
 def _listed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _listed(inner) for key, inner in value.items()}
     return [_listed(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingExtraError(
-            "reading a configuration needs the extra 'train'", fix='pip install "tsprout[train]" installs it.'
-        ) from error
-    return yaml

@@ -33,6 +33,7 @@ from tsprout.metrics.registry import METRICS, QUICK
 from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
+from tsprout.train.drawing import draw_latent, series_at_once
 from tsprout.train.shots import Shots, encode_prompts
 
 SIZE = 500
@@ -40,7 +41,6 @@ ROLES = ("pretrain", "extra")
 # A hook of the pre-training: the averaged model, and numbers to log, of which "few-shot" is the one to minimise.
 Hook = Callable[[Denoiser], dict[str, float]]
 FIDELITY = {"fast": tuple(metric.name for metric in QUICK), "paper": PAPER}
-_CELLS_AT_ONCE = 6144
 # A score below this share of the metric's noise level is as good as 0: it keeps ratios of two tiny numbers from ruling.
 _LEAST = 0.01
 
@@ -107,7 +107,7 @@ def plan() -> Plan:
     return Plan(**lists, groups=groups)
 
 
-def held_out_sets(known: Catalogue | None = None) -> tuple[str, ...]:
+def left_out_sets(known: Catalogue | None = None) -> tuple[str, ...]:
     """Names of all sets that a model chosen here must not be trained on: those of the domains left out."""
     domains = plan().domains
     return tuple(e.name for e in (known or catalogue()).of_role(*ROLES) if e.domain in domains)
@@ -207,17 +207,14 @@ def draw(
     memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
     fix = calibrate(model, shots, seed=seed, steps=steps) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
-    rows = None if row is None else torch.full((1,), row, device=model.device)
-    length = int(shots.lengths[0])
-    at_once = max(8, min(512, _CELLS_AT_ONCE // length))
+    channels, length = shots.values.shape[1], int(shots.lengths[0])
+    at_once = series_at_once(length)
+    sizes = [min(at_once, n - begun) for begun in range(0, n, at_once)]
     parts = [
-        model.sample(
-            (min(at_once, n - begun), shots.values.shape[1], length), generator, rows=rows, memory=memory, steps=steps
-        )
-        for begun in range(0, n, at_once)
+        draw_latent(model, (size, channels, length), generator, row=row, memory=memory, steps=steps) for size in sizes
     ]
     model.train(was)
-    drawn: np.ndarray = torch.cat(parts).cpu().numpy()
+    drawn = np.concatenate(parts)
     if fix is not None:
         drawn = fix.apply(drawn)
     if not np.isfinite(drawn).all():

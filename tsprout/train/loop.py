@@ -14,10 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from tsprout.errors import CheckpointError, InputError, TrainingError
-from tsprout.staging import from_os_error
+from tsprout.staging import write_file
 from tsprout.train.engine import Engine
 from tsprout.train.muon import Muon
 
@@ -285,20 +283,7 @@ class Loop:
                 f"the weights stopped being finite before step {self.step}", fix="Lower the learning rate."
             )
         payload = save(tensors, {"state": json.dumps(meta)})
-        partial = folder / f".{STATE}.partial"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with open(partial, "wb") as file:
-                file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, folder / STATE)
-            sync_folder(folder)
-        except OSError as error:
-            raise from_os_error(error, folder) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        write_file(folder / STATE, payload, sync=True)
 
     def load(self, folder: Path) -> None:
         """Continue from :meth:`save`. The configuration may give more steps or another rate than before.
@@ -343,16 +328,6 @@ class Loop:
                 where=str(path),
                 fix="Use the settings of the run that wrote it, or start anew in another folder.",
             ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, not only the files; where the system has no such thing, do nothing."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _mixed(seed: int, number: int) -> int:

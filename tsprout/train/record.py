@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprout.errors import MissingExtraError
-from tsprout.staging import from_os_error
+from tsprout.staging import from_os_error, write_file
 from tsprout.train.loop import Step
 
 LOG, BOARD = "log.jsonl", "tensorboard"
@@ -107,9 +107,7 @@ class Record:
         path = self.folder / LOG
         if path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
-            partial = path.with_name(f".{LOG}.partial")
-            partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            os.replace(partial, path)
+            write_file(path, "".join(f"{line}\n" for line in kept))
         if self._wants_board:
             self._board = _writer()(str(self.folder / BOARD), purge_step=step + 1)
 

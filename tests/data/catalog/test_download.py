@@ -26,8 +26,8 @@ from typing import Any
 
 import pytest
 
-from tsprout import __version__, staging
-from tsprout.data.catalog import _http, _lock
+from tsprout import __version__, locks, staging
+from tsprout.data.catalog import _http
 from tsprout.data.catalog.download import download, failure
 from tsprout.errors import InputError, TsproutError
 
@@ -667,7 +667,7 @@ def test_read_only_folder(server: Server, target: Path, for_real: bool, monkeypa
         def refuse(path: Any, *_: Any) -> int:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-        monkeypatch.setattr(_lock.os, "open", refuse)
+        monkeypatch.setattr(locks.os, "open", refuse)
     with pytest.raises(InputError, match="permission denied") as caught:
         download(server.url, target)
     assert caught.value.where == str(target) and server.url in caught.value.what
@@ -757,15 +757,15 @@ def test_two_processes_at_once(server: Server, target: Path) -> None:
 @pytest.mark.parametrize("kind", ["flock", "refused", "none"])
 def test_many_threads_at_once(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     if kind == "none":
-        monkeypatch.setattr(_lock, "fcntl", None)
-    elif _lock.fcntl is None:
+        monkeypatch.setattr(locks, "fcntl", None)
+    elif locks.fcntl is None:
         pytest.skip("no flock here")
     elif kind == "refused":
 
         def refuse(*_: Any) -> None:
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-        monkeypatch.setattr(_lock.fcntl, "flock", refuse)
+        monkeypatch.setattr(locks.fcntl, "flock", refuse)
     server.pace = lambda sent: time.sleep(0.1) if sent == 100_000 else None
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(download, server.url, target, wait=lambda _: time.sleep(0.01)) for _ in range(4)]
@@ -774,7 +774,7 @@ def test_many_threads_at_once(server: Server, target: Path, monkeypatch: pytest.
 
 
 def test_lock_of_a_dead_holder(target: Path, monkeypatch: pytest.MonkeyPatch, waits: Waits) -> None:
-    monkeypatch.setattr(_lock, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     target.parent.mkdir()
     mark = target.parent / "set.bin.part.busy"
     mark.touch()
@@ -782,11 +782,11 @@ def test_lock_of_a_dead_holder(target: Path, monkeypatch: pytest.MonkeyPatch, wa
     def later(seconds: float) -> None:
         waits(seconds)
         if len(waits) == 3:
-            os.utime(mark, (0, time.time() - _lock.STALE - 1))
+            os.utime(mark, (0, time.time() - locks.STALE - 1))
 
-    lock = _lock.Lock(target, later)
+    lock = locks.Lock(target, later)
     lock.acquire()
-    assert waits == [_lock.PAUSE] * 3
+    assert waits == [locks.PAUSE] * 3
     os.utime(mark, (0, 0))
     lock.renew()
     assert time.time() - mark.stat().st_mtime < 60
@@ -794,28 +794,28 @@ def test_lock_of_a_dead_holder(target: Path, monkeypatch: pytest.MonkeyPatch, wa
     assert left(target) == []
 
 
-@pytest.mark.skipif(_lock.fcntl is None, reason="no flock here")
+@pytest.mark.skipif(locks.fcntl is None, reason="no flock here")
 def test_lock_that_is_interrupted_is_not_held(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target.parent.mkdir()
 
-    flock = _lock.fcntl.flock
+    flock = locks.fcntl.flock
 
     def interrupt(file: int, how: int) -> None:
         flock(file, how)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_lock.fcntl, "flock", interrupt)
+    monkeypatch.setattr(locks.fcntl, "flock", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        _lock.Lock(target).acquire()
+        locks.Lock(target).acquire()
     with open(target.parent / "set.bin.part.lock", "rb") as file:
-        flock(file, _lock.fcntl.LOCK_EX | _lock.fcntl.LOCK_NB)
+        flock(file, locks.fcntl.LOCK_EX | locks.fcntl.LOCK_NB)
 
 
-@pytest.mark.skipif(_lock.fcntl is None, reason="no flock here")
+@pytest.mark.skipif(locks.fcntl is None, reason="no flock here")
 def test_lock_whose_file_went_meanwhile_is_taken_anew(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target.parent.mkdir()
-    lock = _lock.Lock(target)
-    flock, taken = _lock.fcntl.flock, []
+    lock = locks.Lock(target)
+    flock, taken = locks.fcntl.flock, []
 
     def lose(file: int, how: int) -> None:
         flock(file, how)
@@ -823,7 +823,7 @@ def test_lock_whose_file_went_meanwhile_is_taken_anew(target: Path, monkeypatch:
         if len(taken) < 3:  # as the holder of before does
             lock.place.unlink()
 
-    monkeypatch.setattr(_lock.fcntl, "flock", lose)
+    monkeypatch.setattr(locks.fcntl, "flock", lose)
     lock.acquire()
     assert len(taken) == 3 and lock.file is not None
     assert os.path.samestat(os.fstat(lock.file), os.stat(lock.place))

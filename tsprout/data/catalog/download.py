@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tsprout.data.catalog._http import Answer, Notes, Trouble, ask, bad_address, check_kind
-from tsprout.data.catalog._lock import Lock
 from tsprout.data.catalog.sets import file_digest
 from tsprout.errors import InputError, TsproutError
+from tsprout.locks import Lock
 from tsprout.staging import check_space, from_os_error, is_disk_full
 
 BLOCK = 1 << 18  # bytes read at once

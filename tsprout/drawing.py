@@ -1,0 +1,96 @@
+"""How a fitted model draws: batch by batch, label by label, each batch from a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tsprout.data.scaling import Scaler
+from tsprout.errors import TsproutError
+from tsprout.identity import dressed, label_groups, templates
+from tsprout.model import Denoiser
+from tsprout.nn.conditioning import Memory
+from tsprout.series import SeriesSet
+from tsprout.train.calibration import Calibration, calibrate
+from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.shots import Shots, encode_prompts
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A fitted model: ``trained`` on the ``shots``, not only shown them; ``row`` of its token table; ``calibration`` of
+    what it draws by default."""
+
+    model: Denoiser
+    shots: SeriesSet
+    scaler: Scaler
+    trained: bool
+    row: int | None
+    calibration: Calibration | None
+
+
+def draw_batches(
+    source: Source,
+    n: int,
+    *,
+    length: int | None,
+    how: Mapping[str, Any],
+    seed: int,
+    batch_size: int | None,
+    progress: Progress | None,
+) -> Iterator[SeriesSet]:
+    """``n`` series in batches, in the units of the shots; see :meth:`tsprout.synthesizer.Sprout.sample_batches`.
+
+    Raises:
+        TsproutError: the model draws what is not finite.
+    """
+    shots, scaler = source.shots, source.scaler
+    own = Shots.from_latent(scaler.transform(np.where(shots.observed, shots.values, np.nan)), shots.lengths)
+    size = batch_size or series_at_once(length or shots.length)
+    picked = templates(n, len(shots), seed)
+    memories: dict[bytes, Memory | None] = {}
+    correction = source.calibration
+    if correction is not None and any(value is not None for value in how.values()):
+        # It is of what the model draws by default; drawn otherwise, other levels come out.
+        correction = calibrate(source.model, own, seed=seed, **how)
+    for start in range(0, n, size):
+        some = picked[start : start + size]
+        lengths = shots.lengths[some] if length is None else np.full(len(some), length)
+        latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
+        for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):
+            rng = np.random.default_rng([seed, 2, start, number])
+            shown = own[prompt].part(rng)
+            key = prompt.tobytes()
+            if len(shown) < len(prompt) or key not in memories:
+                # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
+                memories[key] = _encode(source, shown)
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            shape = (len(members), shots.n_channels, steps_long)
+            latent[members, :, :steps_long] = draw_latent(
+                source.model, shape, generator, row=source.row, memory=memories[key], **how
+            )
+        if correction is not None:
+            latent = correction.apply(latent)
+        if not np.isfinite(latent).all():
+            raise TsproutError(
+                "the model produced values that are not finite", fix="Fit again with another seed or mode."
+            )
+        yield dressed(shots, scaler.inverse(latent), lengths, some, start)
+        if progress is not None:
+            progress("sample", min(start + size, n), n)
+
+
+@torch.no_grad()
+def _encode(source: Source, prompt: Shots) -> Memory | None:
+    model = source.model
+    if not model.has_prompt:
+        return None
+    # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
+    present = torch.tensor([not (source.trained and len(source.shots) == 1)], device=model.device)
+    return encode_prompts(model, [prompt.to(model.device)], present)
