@@ -34,6 +34,7 @@ from tsprout.options import (
     Model,
     Seed,
     Solver,
+    Start,
     Steps,
     report,
     verb,
@@ -80,6 +81,7 @@ def run(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to make.", show_default=False)],
     n: Count = 1000,
     model: Model = "small",
+    checkpoint: Start = None,
     mode: Mode = "auto",
     budget: Budget = "60s",
     seed: Seed = 0,
@@ -95,7 +97,7 @@ def run(
     """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
     from tsprout import job, render
 
-    fitting = FitOptions(model, mode, budget, seed)
+    fitting = FitOptions(model, mode, budget, seed, checkpoint)
     sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
@@ -132,6 +134,7 @@ def fit(
         Path, typer.Option("-o", "--out", metavar="MODEL", help="Model folder to make.", show_default=False)
     ],
     model: Model = "small",
+    checkpoint: Start = None,
     mode: Mode = "auto",
     budget: Budget = "60s",
     seed: Seed = 0,
@@ -143,7 +146,7 @@ def fit(
     """Adapt the model to the series of a file and keep it as a folder."""
     from tsprout import job, render
 
-    options = FitOptions(model, mode, budget, seed)
+    options = FitOptions(model, mode, budget, seed, checkpoint)
     with console.progress() as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)

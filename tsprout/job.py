@@ -58,12 +58,13 @@ class ReaderOptions:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Which model to start from and how to adapt it."""
+    """Which model to start from and how to adapt it; ``checkpoint`` is what a baseline starts from that needs one."""
 
     model: str = "small"
     mode: str = "auto"
     budget: str = "60s"
     seed: int = 0
+    checkpoint: str | None = None
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
@@ -72,6 +73,10 @@ class FitOptions:
         parse_budget(self.budget)
         if self.model in registry.names():
             registry.refuse_options(self.model, mode=None if self.mode == "auto" else self.mode)
+            registry.make(self.model, self.checkpoint)
+        elif self.checkpoint is not None:
+            fix = "Name that checkpoint itself as the model, or say --model imagenfew."
+            raise InputError(f"{self.model} starts from no other checkpoint", where="--checkpoint", fix=fix)
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,17 @@ def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | Non
     return series
 
 
-def load_model(name: str) -> Sprout:
-    """A model or baseline by name, folder or hub id; a ``CheckpointError`` says why it cannot be used."""
+def load_model(name: str, checkpoint: str | None = None) -> Sprout:
+    """A model or baseline by name, folder or hub id; a ``CheckpointError`` says why it cannot be used.
+
+    ``checkpoint``: what a baseline starts from that needs one.
+    """
     from tsprout.synthesizer import Sprout
 
+    if checkpoint is not None:
+        from tsprout.peer import Peer
+
+        return Peer(registry.make(name, checkpoint))
     return Sprout.from_pretrained(name)
 
 
@@ -174,7 +186,7 @@ def fit(
     with watch.stage("read"):
         real = read_input(path, reader, progress)
     with watch.stage("load"):
-        base = load_model(options.model)
+        base = load_model(options.model, options.checkpoint)
     with watch.stage("fit"):
         sprout = base.fit(real, options.mode, budget=options.budget, seed=options.seed, progress=progress)
     with watch.stage("save"):
@@ -184,6 +196,7 @@ def fit(
         "versions": versions(),
         "input": describe(real, path, sprout.scaler),
         "model": options.model,
+        **({} if options.checkpoint is None else {"checkpoint": options.checkpoint}),
         "seed": options.seed,
         "budget": options.budget,
         "fit": fit_report(sprout),
@@ -319,7 +332,7 @@ def run(
     name = f"synthetic{Path(path).suffix}"
     check_space(Path(out) / name, least_bytes(Path(name), real, sampling))
     with watch.stage("load"):
-        base = load_model(fitting.model)
+        base = load_model(fitting.model, fitting.checkpoint)
         if sampling.length is not None:
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):
@@ -340,6 +353,7 @@ def run(
             "versions": versions(),
             "input": describe(real, path, sprout.scaler),
             "model": fitting.model,
+            **({} if fitting.checkpoint is None else {"checkpoint": fitting.checkpoint}),
             "seed": sampling.seed,
             "budget": fitting.budget,
             "fit": fit_report(sprout),

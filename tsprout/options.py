@@ -31,6 +31,10 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same ser
 Model = Annotated[
     str, typer.Option(help="Bundled model or baseline (see tsprout models), folder, or hub id owner/name[@revision].")
 ]
+Start = Annotated[
+    str | None,
+    typer.Option("--checkpoint", help="Pre-trained model that a baseline starts from, for --model imagenfew."),
+]
 Mode = Annotated[str, typer.Option(help=f"One of {', '.join(MODES)}.")]
 Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h.")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]

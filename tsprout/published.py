@@ -46,14 +46,32 @@ class ImagenFew(LatentBaseline):
     _tuned: Published | None = field(init=False, default=None, repr=False)
     _shape: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
 
+    @classmethod
+    def lacks(cls) -> str | None:
+        """A checkpoint, always."""
+        return "a pre-trained checkpoint: --checkpoint FOLDER, made by tsprout pretrain"
+
+    def check(self) -> None:
+        """See :meth:`Baseline.check`: the checkpoint is there, and of the paper's kind.
+
+        Raises:
+            InputError: see above.
+        """
+        from tsprout.checkpoint import load
+
+        fix = "Give a folder made by tsprout pretrain with one of the paper's configurations, such as paper-6m."
+        if not self.checkpoint:
+            raise InputError(f"the baseline {self.name} needs a pre-trained checkpoint", where="checkpoint", fix=fix)
+        if load(self.checkpoint).model.has_prompt:
+            what = f"the baseline {self.name} starts from a model without a prompt encoder, and this one has one"
+            raise InputError(what, where=self.checkpoint, fix=fix)
+
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         from tsprout.checkpoint import load
         from tsprout.train.paper import finetune_as_published
         from tsprout.train.shots import Shots
 
-        if not self.checkpoint:
-            fix = "Give checkpoint=, a folder made by tsprout pretrain with one of the paper's configurations."
-            raise InputError(f"the baseline {self.name} needs a pre-trained checkpoint", where="checkpoint", fix=fix)
+        self.check()
         model = load(self.checkpoint, device=self.device).model
         # What lies beyond a series' end has been filled in, so that all are of one length.
         shots = Shots.from_latent(latent, np.full(len(latent), latent.shape[2]))

@@ -210,6 +210,8 @@ def models(console: Console, account: Mapping[str, Any]) -> None:
         usable = [entry for entry in baselines if entry["error"] is None]
         console.table(["baseline", "draws", "from"], [[e["name"], e["summary"], e["package"]] for e in usable])
     for entry in baselines:
+        if entry.get("lacks") is not None:
+            console.say(f"{entry['name']} needs {entry['lacks']}")
         if entry["error"] is not None:
             console.warn(f"{entry['name']} cannot be used: {entry['error']}")
 

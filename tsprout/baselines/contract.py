@@ -68,6 +68,18 @@ class Baseline(abc.ABC):
         """The same method with the same hyper-parameters, not fitted."""
         return type(self)(**self.settings)
 
+    @classmethod
+    def lacks(cls) -> str | None:
+        """What it needs and may not have here, in words, for ``tsprout models``; ``None`` if nothing."""
+        return None
+
+    def check(self) -> None:  # noqa: B027  most methods need nothing
+        """Refuse, before any work, what a fit would refuse whatever the series.
+
+        Raises:
+            InputError: a setting cannot be used here, or something that the method needs is not there.
+        """
+
     @abc.abstractmethod
     def fit(self, series: SeriesSet, *, seed: int, progress: Progress | None = None) -> Self:
         """Fit to ``series``, forgetting an earlier fit; returns the object itself.

@@ -13,7 +13,7 @@ one that cannot be imported is an error only for who asks for it. Our own names 
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -30,13 +30,14 @@ _PLUMBING = ("contract", "gaps", "registry", "store")
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the list: ``error`` says in words why it cannot be used, where it cannot."""
+    """A line of the list: ``error`` says why it cannot be used, where it cannot, and ``lacks`` what it waits for."""
 
     name: str
     summary: str
     source: str
     package: str
     error: str | None = None
+    lacks: str | None = None
 
 
 def _own() -> dict[str, str]:
@@ -97,10 +98,30 @@ def entries() -> list[Entry]:
         package = _package(others[name]) if name in others else "tsprout"
         try:
             kind = get(name)
-            found.append(Entry(name, str(kind.summary), str(kind.source), package))
+            found.append(Entry(name, str(kind.summary), str(kind.source), package, lacks=kind.lacks()))
         except Exception as error:
             found.append(Entry(name, "", "", package, error=f"{type(error).__name__}: {error}"))
     return found
+
+
+def make(name: str, checkpoint: str | None = None) -> Baseline:
+    """A baseline that is not fitted, with its own defaults, checked.
+
+    Args:
+        name: of the baseline.
+        checkpoint: pre-trained model to start from, for one that needs it.
+
+    Raises:
+        InputError: there is none, it takes no checkpoint, or something that it needs is not there.
+    """
+    kind = get(name)
+    settings = {f.name for f in fields(kind) if f.init}
+    if checkpoint is not None and "checkpoint" not in settings:
+        fix = "Leave it out, or name a baseline that starts from one, such as imagenfew."
+        raise InputError(f"the baseline {name} takes no checkpoint", where="checkpoint", fix=fix)
+    made = kind() if checkpoint is None else kind(checkpoint=checkpoint)  # type: ignore[call-arg]
+    made.check()
+    return made
 
 
 def refuse_options(name: str, **given: object) -> None:

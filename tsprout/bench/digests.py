@@ -34,7 +34,7 @@ def check_model(model: ModelSpec) -> None:
         raise InputError("a baseline is fitted and drawn from in its own way only", where=where, fix=fix)
     if model.model in registry.names():
         try:
-            registry.get(model.model)(**model.options)
+            registry.get(model.model)(**model.options).check()
         except TypeError as error:
             raise InputError(f"the baseline does not take these options ({error})", where=where) from error
     elif model.options:
@@ -75,15 +75,27 @@ def data_digest(name: str) -> str:
     return f"made {entry.source.generator} {entry.size}" if is_free(entry) else "missing"
 
 
+def _started(model: ModelSpec) -> tuple[dict[str, Any], str]:
+    """What of a model changes what it draws, and its weights: those of a checkpoint count, not where it lies."""
+    baseline = is_peer(model.model)
+    identity, digest = model.identity(baseline=baseline), model_digest(model.model)
+    start = model.options.get("checkpoint")
+    if not baseline or not isinstance(start, str):
+        return identity, digest
+    options = {key: value for key, value in model.options.items() if key != "checkpoint"}
+    return identity | {"options": options}, f"{digest} from {model_digest(start)}"
+
+
 def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
     """Everything that what a cell draws depends on."""
+    identity, weights = _started(cell.model)
     return {
         "format": FORMAT,
         "task": cell.task,
         "series": cell.series,
         "data": data_digest(cell.set),
-        "model": cell.model.identity(baseline=is_peer(cell.model.model)),
-        "weights": model_digest(cell.model.model),
+        "model": identity,
+        "weights": weights,
         "device": "cpu" if is_peer(cell.model.model) else device,
     }
 
