@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from tsprout.accounts import peak_memory, versions
 from tsprout.bench.generate import generate
+from tsprout.bench.runspec import Needs
 from tsprout.bench.scoring import score
 from tsprout.bench.spec import FORMAT, Cell
 from tsprout.bench.store import DONE, FAILED, Store, read_json, replace, write_json
@@ -38,17 +39,20 @@ class Job:
     device: str = "cpu"
     keep_series: bool = False
     attempt: int = 1
+    needs: Needs = field(default_factory=Needs)
 
     def to_json(self) -> str:
         """For another process or machine; inverse of :meth:`from_json`."""
-        return json.dumps(vars(self) | {"cells": [cell.to_dict() for cell in self.cells]})
+        plain = {"cells": [cell.to_dict() for cell in self.cells], "needs": vars(self.needs)}
+        return json.dumps(vars(self) | plain)
 
     @classmethod
     def from_json(cls, text: str) -> Job:
         """From :meth:`to_json`."""
         values = json.loads(text)
         cells = tuple(map(Cell.from_dict, values["cells"]))
-        return cls(**(values | {"cells": cells, "hashes": tuple(values["hashes"])}))
+        own = {"cells": cells, "hashes": tuple(values["hashes"]), "needs": Needs(**values["needs"])}
+        return cls(**(values | own))
 
     @property
     def name(self) -> str:

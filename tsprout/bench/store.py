@@ -6,12 +6,15 @@
     cells/           one file a cell, named by its hash: scores, or the error
     beside/          floor, copies and noise of the tasks, shared by all models
     series/          what was drawn, until all suites of the cell are done (or for good: run.keep_series)
+    slurm/           scripts, job files and logs of the SLURM executor
+    .running         the lock of the run that is at work; .shared: its mark, by which other machines know the folder
 """
 
 from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,9 +24,9 @@ from tsprout.accounts import plain
 from tsprout.errors import InputError, TsproutError
 from tsprout.staging import from_os_error
 
-PLAN, CELLS, BESIDE, SERIES = "plan.json", "cells", "beside", "series"
+PLAN, CELLS, BESIDE, SERIES, SLURM = "plan.json", "cells", "beside", "series", "slurm"
 DONE, FAILED = "done", "failed"
-_LOCK = ".running"
+_LOCK, SHARED = ".running", ".shared"
 
 
 class Store:
@@ -62,7 +65,7 @@ class Store:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("the output is a file, a folder is needed", where=str(self.folder))
-        known = {PLAN, CELLS, BESIDE, SERIES, _LOCK}
+        known = {PLAN, CELLS, BESIDE, SERIES, SLURM}
         try:
             here = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
             if PLAN not in here and {name for name in here - known if not name.startswith(".")}:
@@ -136,7 +139,8 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         TsproutError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Not by the number of the process: another machine at work in a shared folder may have the same.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:16]}.partial")
     try:
         write(partial)
         os.replace(partial, path)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -236,7 +237,7 @@ def _read(path: Path) -> dict[str, dict[str, float]] | None:
 
 
 def _write(path: Path, values: dict[str, dict[str, float]]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:16]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(values), encoding="utf-8")
