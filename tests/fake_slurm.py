@@ -1,4 +1,4 @@
-"""A SLURM of one machine for tests: ``sbatch``, ``srun``, ``sacct`` and ``scancel`` that run batch files as processes."""
+"""A SLURM of one machine for tests: ``sbatch``, ``srun``, ``sacct`` and ``scancel`` that run batch files here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if name == "sbatch":
     text = pathlib.Path(given[0]).read_text()
     (home / (number + ".sh")).write_text(text)
     state(number).write_text("RUNNING")
-    body = f"bash {home}/{number}.sh && s=COMPLETED || s=FAILED; grep -q RUNNING {state(number)} && echo $s >{state(number)}"
+    body = f"bash {home}/{number}.sh && s=COMPLETED || s=FAILED; "
+    body += f"grep -q RUNNING {state(number)} && echo $s >{state(number)}"
     own = dict(os.environ, SLURM_JOB_ID=number)
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(

@@ -36,7 +36,7 @@ def jobs_of(folder: Path, **more: Any) -> list[Job]:
 
 
 def test_needs(tmp_path: Path) -> None:
-    models = ["copies", {"model": "small"}, {"model": "small", "label": "bigger"}]
+    models = ["copies", {"model": "small"}, {"model": "small", "label": "bigger", "mode": "prompt"}]
     found = jobs_of(tmp_path, models=models, run=GPU)
     assert [job.needs for job in found] == [Needs(4, 0, 2**31), Needs(4, 1, 2**31), Needs(8, 2, 2**31)]
     assert [Job.from_json(job.to_json()) for job in found] == found

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bench_help import LocalForked, install_models, outputs, tiny
 
+from tsprout.bench.cell import Job
 from tsprout.bench.executors.ray import QUEUE, RayExecutor
 from tsprout.bench.runner import Event, _jobs, run
 from tsprout.bench.runspec import Needs
@@ -45,6 +46,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             found.shutdown()
 
 
+class Counting(RayExecutor):
+    """Counts what is going on after each job begun."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.counts: list[int] = []
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        self.counts.append(len(self._going))
+
+
 def alive(number: int) -> bool:
     try:
         os.kill(number, 0)
@@ -62,7 +75,7 @@ def test_single_jobs(cluster: Any, tmp_path: Path) -> None:
     executor = RayExecutor(cluster.address, patience=0)
     slowed = Path(os.environ["FAKE_DEATHS"] + ".slow")
     try:
-        assert executor.slots == 2 + QUEUE and not executor.finished(0)
+        assert executor.slots == QUEUE and not executor.finished(0)
         for job in (replace(slow, seconds=1.0), dying, replace(copies, needs=Needs(1, 1))):
             executor.submit(job)
         ended = {}
@@ -89,17 +102,16 @@ def test_single_jobs(cluster: Any, tmp_path: Path) -> None:
 def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path) -> None:
     spec = build(tiny(**VALUES, run={"retries": 2}), "x")
     run(spec, tmp_path / "whole", LocalForked(2))
-    executor, slots = RayExecutor(cluster.address), list[int]()
+    executor = Counting(cluster.address)
 
     def kill(event: Event) -> None:
-        slots.append(executor.slots)
         if event.done + event.failed == 1:
             time.sleep(0.3)  # the place that has become free has its next job by then
             cluster.remove_node(cluster.workers.pop(), allow_graceful=False)
 
     account = run(spec, tmp_path / "far", executor, watch=kill)
     assert account["missing"] == 0 and account["done"] == 4 and len(account["failed"]) == 2
-    assert slots[0] == 2 + QUEUE and slots[-1] == 1 + QUEUE
+    assert executor.counts[:5] == [1, 2, 3, 4, 4] and max(executor.counts[5:]) <= 2 + QUEUE
     records = [Store(tmp_path / "far").read(path.stem) for path in (tmp_path / "far" / "cells").glob("*.json")]
     assert max(record["run"]["attempt"] for record in records if record) == 2, "no job was lost"
     assert outputs(tmp_path / "far", tmp_path) == outputs(tmp_path / "whole", tmp_path)

@@ -1,7 +1,8 @@
 """What a job needs on another machine: an errand, as text, and who runs it there, in a process as at home.
 
-An errand is the job with the working folder and the ``TSPROUT_...`` variables of the runner, its version, and a mark that it
-has written into the folder of the benchmark. A machine that does not find the mark does not see that folder, and says so.
+An errand is the job with the working folder and the ``TSPROUT_...`` variables of the runner, its version, and a mark
+that it has written into the folder of the benchmark. A machine that does not find the mark does not see that folder, and
+says so.
 
 ``python -m tsprout.bench.executors.far FILE`` runs the errand in a file and writes what became of it beside it, as
 ``FILE.ended``: JSON in, JSON out, nothing pickled.

@@ -38,9 +38,9 @@ class RayExecutor:
     """Jobs as Ray tasks.
 
     Args:
-        address: ``auto``, or ``host:port`` of a cluster, on one of whose machines this runs; without it, what the variable
-            ``RAY_ADDRESS`` says, else a Ray of this machine that ends with the run. A Ray that is initialised already is
-            used, and left as it is.
+        address: ``auto``, or ``host:port`` of a cluster, on one of whose machines this runs; without it, what the
+            variable ``RAY_ADDRESS`` says, else a Ray of this machine that ends with the run. A Ray that is initialised
+            already is used, and left as it is.
         most: jobs at once; as many as fit, and a few more, where not given.
         temp: folder for the files of a Ray of this machine; a new one among the temporary files, removed at the end,
             where neither this nor the variable ``RAY_TMPDIR`` says.

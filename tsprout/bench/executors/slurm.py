@@ -1,7 +1,7 @@
 """Jobs in a SLURM queue, through submitit (extra ``slurm``).
 
-submitit pickles functions and their results. This does not: of submitit it takes the batch file, ``sbatch``, ``sacct`` and
-``scancel``, and what it submits is a command, ``python -m tsprout.bench.executors.far FILE``, that reads and writes
+submitit pickles functions and their results. This does not: of submitit it takes the batch file, ``sbatch``, ``sacct``
+and ``scancel``, and what it submits is a command, ``python -m tsprout.bench.executors.far FILE``, that reads and writes
 JSON. Everything lies in the folder ``slurm`` of the benchmark: ``jobs`` (errands and what became of them), ``going`` (a
 file named by the number of each job in the queue, by which the next run clears up after one that was killed), batch
 files and logs.
