@@ -41,7 +41,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         found = Cluster(initialize_head=True, head_node_args=head)
         try:
             found.workers = [found.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
+            connected = RayExecutor(found.address)  # further executors use its connection, and the same workers
             yield found
+            connected.close()
         finally:
             found.shutdown()
 
@@ -66,6 +68,13 @@ def alive(number: int) -> bool:
     return "zombie" not in Path(f"/proc/{number}/status").read_text()
 
 
+def test_no_place_for_its_files() -> None:
+    with pytest.raises(InputError, match="Ray cannot be used") as caught:
+        RayExecutor(temp="/tmp/" + "long" * 30)
+    assert "short" in str(caught.value.fix)
+
+
+@pytest.mark.slow
 def test_single_jobs(cluster: Any, tmp_path: Path) -> None:
     """A time limit, a crash, a need that nobody meets, and what is going on when it is closed."""
     spec, store = build(tiny(models=["fake-slow", "fake-dying", "copies"]), "x"), Store(tmp_path / "out")
@@ -99,7 +108,8 @@ def test_single_jobs(cluster: Any, tmp_path: Path) -> None:
     assert not alive(number) and not (tmp_path / "out" / SHARED).exists()
 
 
-def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = build(tiny(**VALUES, run={"retries": 2}), "x")
     run(spec, tmp_path / "whole", LocalForked(2))
     executor = Counting(cluster.address)
@@ -114,10 +124,5 @@ def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path) -> Non
     assert executor.counts[:5] == [1, 2, 3, 4, 4] and max(executor.counts[5:]) <= 2 + QUEUE
     records = [Store(tmp_path / "far").read(path.stem) for path in (tmp_path / "far" / "cells").glob("*.json")]
     assert max(record["run"]["attempt"] for record in records if record) == 2, "no job was lost"
+    assert not capsys.readouterr().out, "Ray has printed where the account is printed"
     assert outputs(tmp_path / "far", tmp_path) == outputs(tmp_path / "whole", tmp_path)
-
-
-def test_no_place_for_its_files() -> None:
-    with pytest.raises(InputError, match="Ray cannot be used") as caught:
-        RayExecutor(temp="/tmp/" + "long" * 30)
-    assert "short" in str(caught.value.fix)

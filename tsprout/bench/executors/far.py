@@ -1,8 +1,8 @@
 """What a job needs on another machine: an errand, as text, and who runs it there, in a process as at home.
 
 An errand is the job with the working folder and the ``TSPROUT_...`` variables of the runner, its version, and a mark
-that it has written into the folder of the benchmark. A machine that does not find the mark does not see that folder, and
-says so.
+that it has written into the folder of the benchmark. A machine that does not find the mark does not see that folder,
+and says so.
 
 ``python -m tsprout.bench.executors.far FILE`` runs the errand in a file and writes what became of it beside it, as
 ``FILE.ended``: JSON in, JSON out, nothing pickled.
@@ -11,6 +11,7 @@ says so.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
 import sys
@@ -62,8 +63,10 @@ class Mark:
             self._place.unlink(missing_ok=True)
 
 
-def perform(text: str, patience: float = PATIENCE, wait: Callable[[float], None] = time.sleep) -> dict[str, Any]:
-    """Run an errand here, in a process of its own, for as long as its job is given.
+def perform(
+    text: str, patience: float = PATIENCE, wait: Callable[[float], None] = time.sleep, method: str | None = None
+) -> dict[str, Any]:
+    """Run an errand here, in a process of its own (``method``: how it is started), for as long as its job is given.
 
     Returns:
         ``error`` and ``again`` of an :class:`~tsprout.bench.executors.base.Outcome`; or ``refusal``: what is wrong with
@@ -87,7 +90,7 @@ def perform(text: str, patience: float = PATIENCE, wait: Callable[[float], None]
     os.environ.update(errand["environment"])
     if os.path.isdir(errand["cwd"]):
         os.chdir(errand["cwd"])
-    executor = LocalExecutor(1)
+    executor = LocalExecutor(1, method)
     try:
         executor.submit(job)
         ended: list[Outcome] = []
@@ -123,7 +126,9 @@ def main(place: str) -> None:
     path = Path(place)
     ended = path.with_name(path.name + ENDED)
     if read_json(ended) is None:
-        write_json(ended, perform(path.read_text(encoding="utf-8")))
+        # Forked from here, where nothing but imports has been done: a server to fork from would import all of it again.
+        fork = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+        write_json(ended, perform(path.read_text(encoding="utf-8"), method=fork))
 
 
 if __name__ == "__main__":

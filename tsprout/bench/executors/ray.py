@@ -160,6 +160,7 @@ class RayExecutor:
 
     def _connect(self, address: str | None, temp: str | None) -> None:
         logging.getLogger("ray").setLevel(logging.CRITICAL)
+        _silence(self._ray)
         plain: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
         if address in (None, "local"):
             plain |= {"address": "local", "include_dashboard": False, "object_store_memory": _STORE}
@@ -180,6 +181,13 @@ class RayExecutor:
             if plain["address"] == "local":
                 fix = "Choose another folder with run.temp; its path must be short."
             raise InputError(f"Ray cannot be used: {_first(error)}", where=plain["address"], fix=fix) from error
+
+
+def _silence(ray: Any) -> None:
+    """Ray prints what becomes of machines on standard output, where ``--json`` prints one object and nothing else."""
+    worker = getattr(getattr(ray, "_private", None), "worker", None)
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *data, **how: None
 
 
 def check_address(address: str, seconds: float = 5.0) -> None:
