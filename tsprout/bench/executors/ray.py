@@ -185,7 +185,7 @@ class RayExecutor:
 
 def _silence(ray: Any) -> None:
     """Ray prints what becomes of machines on standard output, where ``--json`` prints one object and nothing else."""
-    worker = getattr(getattr(ray, "_private", None), "worker", None)
+    worker: Any = getattr(getattr(ray, "_private", None), "worker", None)
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda *data, **how: None
 
