@@ -17,7 +17,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from tsprout.bench.executors import _PRELOAD, LocalExecutor
+from tsprout.bench.executors import PRELOAD, LocalExecutor
 from tsprout.bench.jobs import export, table
 from tsprout.bench.runner import run
 from tsprout.bench.spec import build
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True)
-    for name in _PRELOAD:  # once here, and not in every process that is forked
+    for name in PRELOAD:  # once here, and not in every process that is forked
         import_module(name)
     chance, context, killed = random.Random(asked.seed), multiprocessing.get_context("fork"), 0
     broken, whole = asked.out / "broken", asked.out / "whole"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tsprout.bench.executors import LocalExecutor
+from tsprout.bench.jobs import export, table
 from tsprout.bench.runner import plan
 from tsprout.bench.runner import run as run_bench
 from tsprout.bench.spec import Spec, build
@@ -31,8 +32,10 @@ class Shaky(Copies):
     summary = "copies with noise"
     source = "nobody, 2020"
     size: float = 0.1
+    pause: float = 0.0
 
     def _draw(self, own, lengths, picked, seed):
+        time.sleep(self.pause)
         noise = np.random.default_rng(seed).standard_normal(own[picked].shape).astype(np.float32)
         return own[picked] + self.size * noise
 
@@ -57,6 +60,9 @@ class Slow(Copies):
     name = "fake-slow"
 
     def _draw(self, own, lengths, picked, seed):
+        if "FAKE_DEATHS" in os.environ:
+            with open(os.environ["FAKE_DEATHS"] + ".slow", "w") as file:
+                file.write(str(os.getpid()))
         time.sleep(600)
 """
 _POINTS = """[tsprout.baselines]
@@ -100,6 +106,14 @@ class LocalForked(LocalExecutor):
 
     def __init__(self, slots: int = 1) -> None:
         super().__init__(slots, "fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+
+
+def outputs(folder: Path, place: Path) -> bytes:
+    """Everything that is made of the scores."""
+    for kind in ("csv", "json"):
+        export(folder, place / f"scores.{kind}", force=True)
+    texts = [table(folder, format=kind)["text"] for kind in ("md", "latex", "csv", "html")]
+    return "".join(texts).encode() + b"".join((place / f"scores.{kind}").read_bytes() for kind in ("csv", "json"))
 
 
 def child(values: dict[str, Any], out: str) -> None:

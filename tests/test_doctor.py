@@ -47,7 +47,18 @@ def test_all_is_well(weights: Path) -> None:
         "model small",
     ]
     assert found["checks"][-1]["found"] == "loads and gives the golden bits"
-    assert set(found["extras"]) == {"ts", "hub", "polars", "rda", "train", "tensorboard", "xlsx", "mujoco"}
+    assert set(found["extras"]) == {
+        "ts",
+        "hub",
+        "polars",
+        "rda",
+        "train",
+        "tensorboard",
+        "xlsx",
+        "mujoco",
+        "ray",
+        "slurm",
+    }
     assert all(item["fix"] is None for item in found["checks"])
 
 

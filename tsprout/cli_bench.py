@@ -35,10 +35,14 @@ def run(
         list[str] | None, typer.Option(metavar="MODEL", help="A further model: a name, or {model: folder, ...}.")
     ] = None,
     limit_time: Annotated[str | None, typer.Option(help="Begin nothing after so long: 30m, 2h.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes at once; the specification's otherwise.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once; the specification's otherwise.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each.")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="local, ray or slurm; the specification's otherwise.", show_default=False)
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster: auto, host:port. Without: a Ray of this machine.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Cells that failed before, too.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the shipped specifications and leave.")] = False,
     *,
@@ -55,7 +59,8 @@ def run(
     if spec is None or out is None:
         fix = "For example: tsprout bench run smoke -o bench/. See tsprout bench run --list."
         raise InputError("a specification and a folder are needed", fix=fix)
-    options = jobs.BenchOptions(tuple(only or ()), tuple(also or ()), limit_time, workers, threads, retry_failed)
+    patterns, models = tuple(only or ()), tuple(also or ())
+    options = jobs.BenchOptions(patterns, models, limit_time, workers, threads, retry_failed, executor, address)
     with render_bench.watched(console, out) as watch:
         account = jobs.run(spec, out, options, watch)
     render_bench.ran(console, account)

@@ -33,6 +33,8 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "xlsx": "openpyxl",
     "mujoco": "dm_control",
+    "ray": "ray",
+    "slurm": "submitit",
 }
 
 

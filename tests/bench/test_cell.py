@@ -11,8 +11,9 @@ import pytest
 from bench_help import LocalForked, tiny
 from tiny_models import PADDED, TRANSFORMER, woken
 
-from tsprout.bench import jobs, scoring
+from tsprout.bench import scoring
 from tsprout.bench.cell import cut
+from tsprout.bench.executors import choose
 from tsprout.bench.generate import generate
 from tsprout.bench.spec import build
 from tsprout.cli import main
@@ -81,7 +82,7 @@ def test_the_paper_protocol_keeps_its_subset_and_the_strict_one_does_not() -> No
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LocalExecutor", LocalForked)
+    monkeypatch.setattr(choose, "LocalExecutor", LocalForked)
     place, out = tmp_path / "mine.yaml", str(tmp_path / "out")
     values = tiny(models=["copies", "jitter"])
     place.write_text(json.dumps(values))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_help import LocalForked, child, install_models, tiny
+from bench_help import LocalForked, child, install_models, outputs, tiny
 
 from tsprout.bench.executors import LocalExecutor, Outcome
-from tsprout.bench.jobs import export, table
+from tsprout.bench.jobs import table
 from tsprout.bench.runner import Event, run
 from tsprout.bench.spec import build
 from tsprout.bench.store import CELLS, SERIES, Store
@@ -49,14 +49,6 @@ class Inline:
 
     def close(self) -> None:
         pass
-
-
-def outputs(folder: Path, place: Path) -> bytes:
-    """Everything that is made of the scores."""
-    for kind in ("csv", "json"):
-        export(folder, place / f"scores.{kind}", force=True)
-    texts = [table(folder, format=kind)["text"] for kind in ("md", "latex", "csv", "html")]
-    return "".join(texts).encode() + b"".join((place / f"scores.{kind}").read_bytes() for kind in ("csv", "json"))
 
 
 def cells(folder: Path) -> dict[str, str]:

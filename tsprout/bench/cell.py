@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 
 from tsprout.accounts import peak_memory, versions
 from tsprout.bench.generate import generate
+from tsprout.bench.runspec import Needs
 from tsprout.bench.scoring import score
 from tsprout.bench.spec import FORMAT, Cell
-from tsprout.bench.store import DONE, FAILED, Store, read_json, replace, write_json
+from tsprout.bench.store import DONE, FAILED, Store, read_json, write_json
 from tsprout.data.protocols import Split, parse_shots, protocol
 from tsprout.data.protocols.strict import strict
 from tsprout.errors import TsproutError
+from tsprout.staging import write_file
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,20 @@ class Job:
     device: str = "cpu"
     keep_series: bool = False
     attempt: int = 1
+    needs: Needs = field(default_factory=Needs)
 
     def to_json(self) -> str:
         """For another process or machine; inverse of :meth:`from_json`."""
-        return json.dumps(vars(self) | {"cells": [cell.to_dict() for cell in self.cells]})
+        plain = {"cells": [cell.to_dict() for cell in self.cells], "needs": vars(self.needs)}
+        return json.dumps(vars(self) | plain)
 
     @classmethod
     def from_json(cls, text: str) -> Job:
         """From :meth:`to_json`."""
         values = json.loads(text)
         cells = tuple(map(Cell.from_dict, values["cells"]))
-        return cls(**(values | {"cells": cells, "hashes": tuple(values["hashes"])}))
+        own = {"cells": cells, "hashes": tuple(values["hashes"]), "needs": Needs(**values["needs"])}
+        return cls(**(values | own))
 
     @property
     def name(self) -> str:
@@ -122,14 +127,9 @@ def _drawn(job: Job, store: Store, cell: Cell, split: Split) -> tuple[np.ndarray
     values, facts = generate(cell, split, n, device=job.device)
     place.parent.mkdir(parents=True, exist_ok=True)
     # The series first: without the facts beside them they do not count.
-    replace(place, lambda partial: _save(partial, values))
+    write_file(place, lambda file: np.save(file, values, allow_pickle=False))
     write_json(beside, facts)
     return values, facts
-
-
-def _save(path: Path, values: np.ndarray) -> None:
-    with open(path, "wb") as file:  # np.save would add .npy to the name
-        np.save(file, values, allow_pickle=False)
 
 
 def _facts_place(store: Store, job: Job) -> Path:

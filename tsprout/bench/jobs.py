@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tsprout.bench import plots, renderings, results, runner
-from tsprout.bench.executors import LocalExecutor
+from tsprout.bench.executors.choose import choose_executor
 from tsprout.bench.published import read_published
 from tsprout.bench.ranks import duel
+from tsprout.bench.runspec import EXECUTORS, choose
 from tsprout.bench.spec import read_spec, shipped
 from tsprout.bench.tables import tables
 from tsprout.budget import parse_budget
@@ -30,6 +31,8 @@ class BenchOptions:
     workers: int | None = None
     threads: int | None = None
     retry_failed: bool = False
+    executor: str | None = None
+    address: str | None = None
 
 
 def run(spec: str, out: Path, options: BenchOptions, watch: runner.Watch | None = None) -> dict[str, Any]:
@@ -37,13 +40,21 @@ def run(spec: str, out: Path, options: BenchOptions, watch: runner.Watch | None 
 
     Raises:
         InputError: specification, options or folder cannot be used.
+        MissingExtraError: the executor needs an extra.
     """
     seconds = None if options.limit_time is None else parse_budget(options.limit_time)
     read = read_spec(spec, options.also)
-    given = {key: getattr(options, key) for key in ("workers", "threads") if getattr(options, key) is not None}
-    read = replace(read, run=replace(read.run, **given))
-    _check_device(read.run.device)
-    executor = LocalExecutor(read.run.workers)
+    if options.executor is not None and options.executor not in EXECUTORS:
+        choose(options.executor, EXECUTORS, "executor", "--executor")
+    given: dict[str, Any] = {key: getattr(options, key) for key in ("threads", "executor", "address")}
+    # Where an executor is not that of the specification, its address is none of this one.
+    elsewhere = options.executor not in (None, read.run.executor)
+    base = replace(read.run, address=None, temp=None) if elsewhere else read.run
+    given["workers" if (options.executor or base.executor) == "local" else "jobs"] = options.workers
+    read = replace(read, run=replace(base, **{key: value for key, value in given.items() if value is not None}))
+    if read.run.executor == "local":
+        _check_device(read.run.device)
+    executor = choose_executor(read.run, out)
     retry = options.retry_failed
     return runner.run(read, out, executor, only=options.only, seconds=seconds, retry=retry, watch=watch)
 

@@ -13,10 +13,12 @@ from typing import Any
 from tsprout.bench.cell import Job, failure
 from tsprout.bench.digests import cell_hash, check_model, data_digest, making_hash, model_digest
 from tsprout.bench.executors import Executor, Outcome
+from tsprout.bench.runspec import Needs
 from tsprout.bench.spec import FORMAT, Cell, Spec
 from tsprout.bench.store import DONE, FAILED, PLAN, Store, write_json
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError, TsproutError
+from tsprout.peer import is_peer
 
 _GLANCE = 1.0  # seconds between two looks at the clock
 
@@ -185,7 +187,7 @@ def _jobs(spec: Spec, store: Store, missing: Sequence[tuple[Cell, str]]) -> list
     seconds = parse_budget(spec.run.timeout)
     return [
         Job(
-            folder=str(store.folder),
+            folder=str(store.folder.absolute()),
             cells=tuple(cells.values()),
             hashes=tuple(cells),
             making=making,
@@ -193,9 +195,14 @@ def _jobs(spec: Spec, store: Store, missing: Sequence[tuple[Cell, str]]) -> list
             threads=spec.run.threads,
             device=spec.run.device,
             keep_series=spec.run.keep_series,
+            needs=_needs(spec, next(iter(cells.values()))),
         )
         for making, cells in groups.items()
     ]
+
+
+def _needs(spec: Spec, cell: Cell) -> Needs:
+    return spec.run.needs_of(cell.model.label, on_device=not is_peer(cell.model.model))
 
 
 def _status(store: Store, digest: str, retry: bool) -> str:

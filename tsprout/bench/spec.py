@@ -12,7 +12,7 @@
     series: 1000                        to draw; as many as the reference has where not given
     suites: [quick, {name: paper, which: [disc, cfid], repeats: 3}]
     models: [copies, {model: small, mode: prompt, label: prompt}]
-    run: {timeout: 1h, retries: 1, workers: 2, threads: 1}          how, not what: no part of any result
+    run: {timeout: 1h, retries: 1, workers: 2, threads: 1}          see tsprout.bench.runspec
 
 A cell is one model on one task (set, shots, length, seed) under one suite. Its hash covers everything that changes its
 scores; its label does not, so that a column can be renamed.
@@ -23,12 +23,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tsprout.bench.runspec import RunSpec, choose, read_run
 from tsprout.budget import parse_budget
 from tsprout.data.catalog.entry import catalogue
 from tsprout.data.protocols import PROTOCOLS, parse_shots
@@ -44,7 +44,6 @@ SHIPPED = Path(__file__).parent / "specs"
 SUITES = ("quick", "paper")
 FITS = ("product", "published", "scratch")
 _LISTS = ("sets", "shots", "lengths", "seeds", "suites", "models")
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?|mps")
 _KEYS = ("name", "protocol", *_LISTS, "reference", "series", "run")
 
 
@@ -118,21 +117,6 @@ class SuiteSpec:
 
 
 @dataclass(frozen=True)
-class RunSpec:
-    """How cells are run: ``timeout`` of one, further tries of one whose process died, processes and threads of each.
-
-    ``keep_series``: what was drawn stays in the folder, so that another suite need not fit again.
-    """
-
-    timeout: str = "2h"
-    retries: int = 1
-    workers: int = 1
-    threads: int = 1
-    keep_series: bool = False
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
 class Cell:
     """One model on one task under one suite."""
 
@@ -182,7 +166,7 @@ class Spec:
     models: tuple[ModelSpec, ...]
     reference: int | None = None
     series: int | None = None
-    run: RunSpec = RunSpec()
+    run: RunSpec = field(default_factory=RunSpec)
 
     def cells(self) -> list[Cell]:
         """All cells in a fixed order: whole tasks first, for a run that is stopped to have complete rows."""
@@ -252,7 +236,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
         lists[key] = given
     protocol = values.get("protocol", "strict")
     if protocol not in PROTOCOLS:
-        _choose(protocol, tuple(PROTOCOLS), "protocol", where)
+        choose(protocol, tuple(PROTOCOLS), "protocol", where)
     lengths = tuple(_whole(each, MIN_LENGTH, f"{where}: lengths", MAX_LENGTH) for each in lists["lengths"])
     seeds = tuple(_whole(each, 0, f"{where}: seeds") for each in lists["seeds"])
     most = {
@@ -267,7 +251,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
         shots=tuple(_shots(each, f"{where}: shots") for each in lists["shots"]),
         suites=tuple(_suite(each, f"{where}: suites") for each in lists["suites"]),
         models=tuple(_model(each, f"{where}: models") for each in lists["models"]),
-        run=_run(values.get("run") or {}, f"{where}: run"),
+        run=read_run(values.get("run") or {}, f"{where}: run"),
         lengths=lengths,
         seeds=seeds,
         reference=most["reference"],
@@ -296,16 +280,16 @@ def _model(value: Any, where: str) -> ModelSpec:
         raise InputError("options are no mapping", where=where, fix="Write options: {name: value}.")
     model = ModelSpec(**typed(ModelSpec, given, where), options=dict(options))
     if model.fit not in FITS:
-        _choose(model.fit, FITS, "fit", where)
+        choose(model.fit, FITS, "fit", where)
     if model.mode not in MODES:
-        _choose(model.mode, tuple(MODES), "mode", where)
+        choose(model.mode, tuple(MODES), "mode", where)
     for key in ("steps", "fit_steps"):
         if getattr(model, key) is not None and getattr(model, key) < 1:
             raise InputError(f"{key} is {getattr(model, key)}", where=where, fix="Give 1 or more.")
     if model.fit == "product" and model.fit_steps is not None:
         raise InputError("fit_steps is of no use to fit: product", where=where, fix="Give a budget.")
     if model.solver is not None and model.solver not in SOLVERS:
-        _choose(model.solver, tuple(SOLVERS), "solver", where)
+        choose(model.solver, tuple(SOLVERS), "solver", where)
     parse_budget(model.budget)
     try:
         json.dumps(model.options, allow_nan=False)
@@ -326,29 +310,15 @@ def _suite(value: Any, where: str) -> SuiteSpec:
     known(value, [f.name for f in dataclasses.fields(SuiteSpec)], where, "setting")
     suite = SuiteSpec(**typed(SuiteSpec, value, where))
     if suite.name not in SUITES:
-        _choose(suite.name, SUITES, "suite", where)
+        choose(suite.name, SUITES, "suite", where)
     for score in suite.which:
         if score not in NAMES:
-            _choose(score, NAMES, "score", where)
+            choose(score, NAMES, "score", where)
     if not suite.which or min(suite.repeats, suite.encoders, suite.splits) < 1 or suite.size < 2:
         raise InputError("a suite needs a score, one repeat, encoder and split, and two series", where=where)
     if suite.iterations is not None and suite.iterations < 1:
         raise InputError(f"iterations is {suite.iterations}", where=where, fix="Give 1 or more, or leave it out.")
     return dataclasses.replace(suite, label=(suite.label or suite.name).replace("/", "-"))
-
-
-def _run(values: Any, where: str) -> RunSpec:
-    if not isinstance(values, Mapping):
-        raise InputError("this is not a section of settings", where=where)
-    known(values, [f.name for f in dataclasses.fields(RunSpec)], where, "setting")
-    found = RunSpec(**typed(RunSpec, values, where))
-    parse_budget(found.timeout)
-    if not _DEVICE.fullmatch(found.device):
-        fix = "Choose one of: cpu, cuda, cuda:0 (the first of several), mps."
-        raise InputError(f"there is no device called {found.device!r}", where=where, fix=fix)
-    if min(found.workers, found.threads) < 1 or found.retries < 0:
-        raise InputError("workers and threads are 1 or more, retries 0 or more", where=where)
-    return found
 
 
 def _shots(value: Any, where: str) -> str:
@@ -362,7 +332,3 @@ def _whole(value: Any, least: int, where: str, most: int | None = None) -> int:
         wanted = f"from {least} to {most}" if most else f"{least} or more"
         raise InputError(f"this cannot be {value!r}", where=where, fix=f"Give a whole number, {wanted}.")
     return value
-
-
-def _choose(value: Any, known: Sequence[str], what: str, where: str) -> None:
-    raise InputError(f"there is no {what} called {value!r}", where=where, fix=f"Choose one of: {', '.join(known)}.")

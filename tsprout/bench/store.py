@@ -6,12 +6,14 @@
     cells/           one file a cell, named by its hash: scores, or the error
     beside/          floor, copies and noise of the tasks, shared by all models
     series/          what was drawn, until all suites of the cell are done (or for good: run.keep_series)
+    slurm/           scripts, job files and logs of the SLURM executor
+    .running         the lock of the run that is at work; .shared: its mark, by which other machines know the folder
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ from tsprout.errors import InputError
 from tsprout.locks import alone
 from tsprout.staging import PARTIAL, from_os_error, write_file
 
-PLAN, CELLS, BESIDE, SERIES = "plan.json", "cells", "beside", "series"
+PLAN, CELLS, BESIDE, SERIES, SLURM = "plan.json", "cells", "beside", "series", "slurm"
 DONE, FAILED = "done", "failed"
-_LOCK = ".running"
+_LOCK, SHARED = ".running", ".shared"
 
 
 class Store:
@@ -62,7 +64,7 @@ class Store:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("the output is a file, a folder is needed", where=str(self.folder))
-        known = {PLAN, CELLS, BESIDE, SERIES, _LOCK}
+        known = {PLAN, CELLS, BESIDE, SERIES, SLURM}
         try:
             here = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
             if PLAN not in here and {name for name in here - known if not name.startswith(".")}:
@@ -111,12 +113,3 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Strict JSON with sorted keys, numbers that are not finite as null; whole or not at all."""
     text = json.dumps(plain(values), indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
     write_file(path, text)
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """:func:`tsprout.staging.write_file` for what writes by name.
-
-    Raises:
-        TsproutError: the file cannot be written.
-    """
-    write_file(path, lambda file: write(Path(file.name)))

@@ -1,47 +1,22 @@
-"""Where jobs are done. An executor takes jobs and says which have ended; the results are files in the folder.
-
-Another one (a cluster, a queue) needs the four members of :class:`Executor`: a job travels as text
-(:meth:`~tsprout.bench.cell.Job.to_json`), and :func:`~tsprout.bench.cell.run_job` does it wherever the folder is.
-"""
+"""Processes of this machine, one for every job."""
 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Protocol
+from types import ModuleType
 
 from tsprout.bench.cell import Job, work
+from tsprout.bench.executors.base import Outcome
 
 # Loaded when they are first needed elsewhere, and by nearly every job.
-_PRELOAD = ["tsprout.metrics.paper.suite", "tsprout.metrics.paper.context_fid", "tsprout.metrics.paper.discriminative"]
-_PRELOAD += ["tsprout.metrics.yardstick", "scipy.linalg", "scipy.stats", "sklearn.linear_model"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job that has ended. ``error``: why it did not end well, in words; ``again``: whether another try may help."""
-
-    job: Job
-    error: str = ""
-    again: bool = False
-
-
-class Executor(Protocol):
-    """Does jobs elsewhere."""
-
-    slots: int
-
-    def submit(self, job: Job) -> None:
-        """Begin a job; called while fewer than ``slots`` are going on."""
-
-    def finished(self, seconds: float) -> list[Outcome]:
-        """Jobs that have ended since the last call; waits for the first, at most so long."""
-
-    def close(self) -> None:
-        """End what is going on, at once."""
+PRELOAD = ["tsprout.metrics.paper.suite", "tsprout.metrics.paper.context_fid", "tsprout.metrics.paper.discriminative"]
+PRELOAD += ["tsprout.metrics.yardstick", "scipy.linalg", "scipy.stats", "sklearn.linear_model"]
 
 
 class LocalExecutor:
@@ -54,14 +29,15 @@ class LocalExecutor:
         chosen = method or ("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
         self._context = multiprocessing.get_context(chosen)
         if chosen == "forkserver":
-            self._context.set_forkserver_preload(["tsprout.bench.cell", *_PRELOAD])
+            self._context.set_forkserver_preload(["tsprout.bench.cell", *PRELOAD])
         self.slots = slots
         self._running: list[tuple[Job, BaseProcess, float]] = []
 
     def submit(self, job: Job) -> None:
         """See :meth:`Executor.submit`."""
         process = self._context.Process(target=work, args=(job.to_json(),), daemon=True)  # type: ignore[attr-defined]
-        process.start()
+        with _no_main():
+            process.start()
         self._running.append((job, process, time.monotonic() + job.seconds))
 
     def finished(self, seconds: float) -> list[Outcome]:
@@ -89,6 +65,17 @@ class LocalExecutor:
         for _, process, _ in self._running:
             process.join()
         self._running = []
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Jobs know nothing of the program that began them: it is not run again in each of their processes."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _outcome(job: Job, process: BaseProcess) -> Outcome:
