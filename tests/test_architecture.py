@@ -27,6 +27,7 @@ FLOORS = {
     ),
     6: (
         "job",
+        "job_options",
         "publish",
         "evaluation",
         "corpora",
@@ -43,7 +44,7 @@ FLOORS = {
     5: ("synthesizer", "drawing", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
-    2: ("model", "data", "metrics", "baselines", "identity"),
+    2: ("model", "model_config", "data", "metrics", "baselines", "identity"),
     1: ("nn", "diffusion", "series", "arrays"),
     0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
 }

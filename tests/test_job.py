@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tsprout import accounts, job
+from tsprout import accounts, job, job_options
 from tsprout.accounts import Stopwatch
 from tsprout.errors import InputError
-from tsprout.job import ReaderOptions, SampleOptions, least_bytes
+from tsprout.job import least_bytes
+from tsprout.job_options import ReaderOptions, SampleOptions
 from tsprout.reservoir import Reservoir
 from tsprout.series import SeriesSet
 
@@ -22,8 +23,8 @@ def test_names_agree_with_the_floors_below() -> None:
     from tsprout.diffusion.samplers import SOLVERS
     from tsprout.fitting import MODES
 
-    assert tuple(MODES) == job.MODES
-    assert tuple(SOLVERS) == job.SOLVERS
+    assert tuple(MODES) == job_options.MODES
+    assert tuple(SOLVERS) == job_options.SOLVERS
 
 
 def numbered(start: int, stop: int) -> SeriesSet:

@@ -23,7 +23,7 @@ from tsprout.cli_datasets import datasets
 from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
-from tsprout.job import FitOptions, ReaderOptions, SampleOptions
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions
 from tsprout.options import (
     Budget,
     Count,

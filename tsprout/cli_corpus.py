@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tsprout.console import Console
-from tsprout.job import ReaderOptions
+from tsprout.job_options import ReaderOptions
 from tsprout.options import Force, Seed, verb
 
 corpus = typer.Typer(help="Build a pre-training corpus of many data sets, and look into one.", no_args_is_help=True)

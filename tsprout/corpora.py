@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.errors import InputError
-from tsprout.job import ReaderOptions
+from tsprout.job_options import ReaderOptions
 from tsprout.staging import check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from tsprout.staging import check_file, from_os_error
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsprout.job import ReaderOptions
+    from tsprout.job_options import ReaderOptions
 
 Progress = Callable[[str, int, int], None]
 # Columns that may be left out of what is compared with the real series.

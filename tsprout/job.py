@@ -9,14 +9,13 @@ first second of work, and an output appears whole or not at all (:mod:`tsprout.s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
-from tsprout.budget import parse_budget
 from tsprout.errors import InputError, TsproutError
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -27,90 +26,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 KEPT = 1000
-MODES = ("auto", "prompt", "full", "lora", "bias", "token")
-SOLVERS = ("heun", "dpmpp-2m")
 RUN_FILES = ("synthetic.*", "summary.json", "real_vs_synthetic.png", "report.html")
 TEXT = (".csv", ".tsv", ".txt", ".jsonl", ".ts")
-
-
-@dataclass(frozen=True)
-class ReaderOptions:
-    """How a file is to be read, as given; what is left out :func:`tsprout.data.files.read` finds by itself."""
-
-    format: str | None = None
-    id_column: str | None = None
-    time_column: str | None = None
-    channels: tuple[str, ...] | None = None
-    label_column: str | None = None
-    static_columns: tuple[str, ...] | None = None
-    axes: str | None = None
-    window: int | None = None
-    stride: int | None = None
-    orientation: str | None = None
-    missing_codes: tuple[str, ...] | None = None
-    encoding: str = "utf-8"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The options that were given, as keyword arguments of the reader."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """Which model to start from and how to adapt it; ``checkpoint`` is what a baseline starts from that needs one."""
-
-    model: str = "small"
-    mode: str = "auto"
-    budget: str = "60s"
-    seed: int = 0
-    checkpoint: str | None = None
-
-    def check(self) -> None:
-        """Raise :class:`InputError` for an option that cannot be."""
-        if self.mode not in MODES:
-            raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
-        parse_budget(self.budget)
-        if self.model in registry.names():
-            registry.refuse_options(self.model, mode=None if self.mode == "auto" else self.mode)
-            registry.make(self.model, self.checkpoint)
-        elif self.checkpoint is not None:
-            fix = "Name that checkpoint itself as the model, or say --model imagenfew."
-            raise InputError(f"{self.model} starts from no other checkpoint", where="--checkpoint", fix=fix)
-
-
-@dataclass(frozen=True)
-class SampleOptions:
-    """How many series to draw and how; None means the model's own choice."""
-
-    n: int = 1000
-    length: int | None = None
-    steps: int | None = None
-    solver: str | None = None
-    seed: int = 0
-    guidance: float | None = None
-
-    def check(self) -> None:
-        """Raise :class:`InputError` for an option that cannot be."""
-        from tsprout.data.checks import check_guidance
-        from tsprout.limits import MAX_LENGTH, MIN_LENGTH
-
-        if self.n < 1:
-            raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
-        for name, value, least in (("--length", self.length, MIN_LENGTH), ("--steps", self.steps, 1)):
-            if value is not None and value < least:
-                raise InputError(f"{value} is too small", where=name, fix=f"Give at least {least}.")
-        if self.length is not None and self.length > MAX_LENGTH:
-            raise InputError(f"{self.length} is too large", where="--length", fix=f"Give at most {MAX_LENGTH}.")
-        check_guidance(self.guidance, "--guidance")
-        if self.solver is not None and self.solver not in SOLVERS:
-            fix = f"Choose from {', '.join(SOLVERS)}."
-            raise InputError(f"there is no solver {self.solver!r}", where="--solver", fix=fix)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The options without the number, as keyword arguments of ``Sprout.sample_batches``."""
-        own = {"length": self.length, "steps": self.steps, "solver": self.solver, "guidance": self.guidance}
-        return own | {"seed": self.seed}
 
 
 def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | None = None) -> SeriesSet:

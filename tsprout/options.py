@@ -17,7 +17,7 @@ import typer
 
 from tsprout.console import Console
 from tsprout.errors import InputError, TsproutError
-from tsprout.job import MODES, SOLVERS, ReaderOptions
+from tsprout.job_options import MODES, SOLVERS, ReaderOptions
 
 INTERRUPTED = 130
 READING = "How the file is to be read (found by itself where not given)"
