@@ -3,9 +3,9 @@
     python benchmarks/generalisation.py runs/small/ --json reach.json
     python benchmarks/generalisation.py small --lengths 24 512 --channels 1 128
 
-Ten shots and 24 steps unless they are what is varied. Lengths: recordings of domains that the few-shot plan leaves out
-of pre-training, cut by the strict protocol, and synthetic sets drawn anew. Channels: synthetic sets drawn anew, since
-no recording that is left out has more than seven. Scores are the quick metrics; ``ratio`` is the geometric mean, over
+Ten shots and 24 steps unless they are what is varied. Lengths: recordings that every corpus holds out for
+validation, cut by the strict protocol, and synthetic sets drawn anew. Channels: synthetic sets drawn anew, since
+no such recording has more than seven. Scores are the quick metrics; ``ratio`` is the geometric mean, over
 sets and metrics, of score over that of copies (1 is as good as handing the shots back, lower is better), ``floor`` the
 same of another real sample, ``copying`` the distance to the shots over that of unseen series (0: copies, 1: like new
 ones).
@@ -35,7 +35,7 @@ from tsprout.train.fewshot import Task, TaskName, prepare_task, ratio, score
 
 LENGTHS = (8, 12, 24, 48, 96, 192, 256, 384, 512)
 CHANNELS = (1, 2, 4, 8, 16, 32, 64, 96, 128)
-RECORDINGS = ("BikeSharing", "SteamGen", "MBA_ECG", "NYCTaxi", "UCR_EOGHorizontalSignal")
+RECORDINGS = ("BikeSharing", "SeattleTrail", "SteamGen", "MBA_ECG", "VicElec")
 SHOTS = 10
 
 
