@@ -41,7 +41,7 @@ def speed(corpus: Corpus, rounds: int, config: StreamConfig) -> dict[str, float]
 
     from tsprout.checkpoint import load
     from tsprout.train.loop import Loop, LoopConfig
-    from tsprout.train.pretrain import batch_loss
+    from tsprout.train.validation import batch_loss
 
     torch.set_num_threads(1)
     stream = EpisodeStream(corpus, config, seed=1)

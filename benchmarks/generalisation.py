@@ -82,13 +82,31 @@ def recorded(length: int, size: int) -> list[Task]:
     return tasks
 
 
-def table(what: str, rows: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
-    lines = [f"| {what} | ratio to copies | floor | copying | sets |", "|---" * 5 + "|"]
-    lines += [
-        f"| {k} | {r['ratio']:.2f} | {r['floor']:.2f} | {r['copying']:.2f} | {r['sets']} |" for k, r in rows.items()
-    ]
-    return "\n".join(lines)
+def tables(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a model card shows, see ``tsprout.card``."""
+    about = (
+        "Prompt-only samples of ten shots: quick metrics, geometric mean of score over that of handing the shots back "
+        "(lower is better), the same of another real sample (floor), and the distance to the shots over that of unseen "
+        "series (0: copies)."
+    )
+    made = []
+    for kind, lines in found.items():
+        what, of = kind.split(", ")
+        rows = [
+            {what: k, "ratio to copies": f"{r['ratio']:.2f}", "floor": f"{r['floor']:.2f}"}
+            | {"copying": f"{r['copying']:.2f}", "sets": r["sets"]}
+            for k, r in lines.items()
+        ]
+        if rows:
+            made.append({"title": f"Reach: {what}, {of} sets", "about": about, "rows": rows})
+    return made
+
+
+def markdown(table: dict[str, Any]) -> str:
+    """A table of :func:`tables`, without its words."""
+    head = list(table["rows"][0])
+    lines = [head, ["---"] * len(head), *([str(row[key]) for key in head] for row in table["rows"])]
+    return "\n".join([f"{table['title']}\n", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
 def main() -> None:
@@ -105,7 +123,7 @@ def main() -> None:
     loaded = load(asked.checkpoint)
     if seen := sorted(set(RECORDINGS) & set(loaded.info.get("sets", {}))):
         print(f"this checkpoint was trained on: {', '.join(seen)}", file=sys.stderr)
-    found: dict[str, dict[str, Any]] = {"length, recordings": {}, "length, synthetic": {}, "channels, synthetic": {}}
+    found: dict[str, dict[str, Any]] = {"length, recorded": {}, "length, synthetic": {}, "channels, synthetic": {}}
 
     def note(kind: str, key: int, tasks: list[Task]) -> None:
         if tasks:
@@ -116,15 +134,14 @@ def main() -> None:
         return [synthetic_task(number, channels, length, asked.n) for number in range(asked.synthetic)]
 
     for length in asked.lengths:
-        note("length, recordings", length, recorded(length, asked.n))
-        note("length, synthetic", length, [synthetic_task(k, 3, length, asked.n) for k in range(asked.synthetic)])
+        note("length, recorded", length, recorded(length, asked.n))
+        note("length, synthetic", length, drawn(3, length))
     for channels in asked.channels:
-        note(
-            "channels, synthetic", channels, [synthetic_task(k, channels, 24, asked.n) for k in range(asked.synthetic)]
-        )
-    print("\n\n".join(table(kind, rows) for kind, rows in found.items() if rows))
+        note("channels, synthetic", channels, drawn(channels, 24))
+    made = tables(found)
+    print("\n\n".join(map(markdown, made)))
     if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        asked.json.write_text(json.dumps({"tables": made, "found": found}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

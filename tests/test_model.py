@@ -11,7 +11,7 @@ from tiny_models import CONFIGS, PADDED, TRANSFORMER, woken
 
 from tsprout.errors import InputError
 from tsprout.model import CONFIGS as NAMED
-from tsprout.model import Denoiser, ModelConfig
+from tsprout.model import Denoiser, ModelConfig, Noised
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -61,6 +61,24 @@ def test_loss_is_the_weighted_error_of_the_denoiser() -> None:
     weight = (sigma**2 + 1.5**2) / (sigma * 1.5) ** 2
     torch.testing.assert_close(losses, weight * ((estimate - clean) ** 2).mean((1, 2)))
     assert torch.equal(model.losses(clean, torch.ones_like(clean, dtype=torch.bool), sigma, noise) > 0, losses > 0)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_groups_of_unlike_channels_have_the_losses_each_has_alone(name: str) -> None:
+    model = woken(CONFIGS[name]).train()
+    groups = []
+    for seed, (count, channels) in enumerate([(3, 1), (2, 5), (1, 11)]):
+        draw = seeded(seed)
+        clean, noise = torch.randn(count, channels, 16, generator=draw), torch.randn(count, channels, 16, generator=draw)
+        observed = torch.rand(count, channels, 16, generator=draw) > 0.3 if seed else None
+        sigma, rows = torch.rand(count, generator=draw) + 0.1, torch.randint(-1, 3, (count,), generator=draw)
+        groups.append(Noised(clean, observed, sigma, noise, rows))
+    together = torch.cat(model.losses_of_groups(groups))
+    alone = torch.cat([model.losses(*group) for group in groups])
+    torch.testing.assert_close(together, alone)
+    gradients = [torch.autograd.grad(x.sum(), list(model.parameters()), allow_unused=True) for x in (together, alone)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("garbage", [1e4, float("nan"), float("inf")])

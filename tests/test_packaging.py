@@ -33,10 +33,10 @@ def test_every_direct_dependency_is_pinned_in_the_constraints() -> None:
     assert pins["torch"] == "2.13.0"
 
 
-def test_all_takes_in_every_extra_but_the_simulator_and_what_is_not_free() -> None:
+def test_all_takes_in_every_extra_but_simulator_clusters_and_what_is_not_free() -> None:
     named = re.search(r"\[(.*)\]", EXTRAS["all"][0])
     assert named is not None
-    assert set(named.group(1).split(",")) == set(EXTRAS) - {"all", "dev", "mujoco", "par"}
+    assert set(named.group(1).split(",")) == set(EXTRAS) - {"all", "dev", "mujoco", "par", "ray", "slurm"}
 
 
 def test_entry_point_leads_to_the_command_line() -> None:
@@ -50,7 +50,7 @@ def test_third_party_imports_are_declared() -> None:
     imported_as = {"scikit-learn": "sklearn"}
     names = requirement_names(PROJECT["project"]["dependencies"])
     declared = {imported_as.get(name, name).lower() for name in names}
-    optional = {"aeon", "huggingface_hub", "lightning_fabric", "polars", "rdata", "yaml"}
+    optional = {"aeon", "huggingface_hub", "lightning_fabric", "polars", "ray", "rdata", "submitit", "yaml"}
     import sys
 
     found = set()

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tsprout.nn.dyconv import DyConv2d, DyPatchEmbed, resize_kernel, resize_matrix
+from tsprout.nn.dyconv import DyConv2d, DyPatchEmbed, conv_as_product, resize_kernel, resize_matrix
 
 COUNTS = (1, 2, 3, 7, 16, 32, 63, 64, 65, 100, 128)
 
@@ -32,6 +32,12 @@ def test_other_sizes_are_a_convolution_with_the_resized_kernel() -> None:
     kernel = torch.einsum("po,qi,oiab->pqab", resize_matrix(9, 6, x), resize_matrix(3, 5, x), layer.weight)
     expected = F.conv2d(x, kernel * (5 / 3) ** 0.5, resize_matrix(9, 6, x) @ layer.bias, padding=1)
     torch.testing.assert_close(layer(x, 9), expected)
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_the_convolution_of_accelerators_is_the_same(side: int) -> None:
+    x, weight, bias = torch.randn(2, 3, 4, 7), torch.randn(5, 3, side, side), torch.randn(5)
+    torch.testing.assert_close(conv_as_product(x, weight, bias), F.conv2d(x, weight, bias, padding=side // 2))
 
 
 def test_the_matrix_interpolates() -> None:

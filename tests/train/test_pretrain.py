@@ -129,13 +129,13 @@ def test_what_is_drawn_is_what_the_configuration_says(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Batch] = []
-    plain = module.batch_loss
+    plain = module.noised
 
     def spy(model, batch, *rest, **more):
         seen.append(batch)
         return plain(model, batch, *rest, **more)
 
-    monkeypatch.setattr(module, "batch_loss", spy)
+    monkeypatch.setattr(module, "noised", spy)
     pretrain(CONFIG, corpus, tmp_path / "out")
     expected = list(islice(EpisodeStream(corpus, STREAM, seed=CONFIG.loop.seed), 8))
     assert len(seen) == 8

@@ -217,15 +217,15 @@ def test_groups_of_a_piece_count_by_their_series(corpus: Corpus, tmp_path: Path)
         batch.shots, batch.shots_observed = batch.shots[:, :0], batch.shots_observed[:, :0]
     other.targets, other.targets_observed = other.targets[:, :2], other.targets_observed[:, :2]
     seen: list[torch.Tensor] = []
-    plain = module.batch_loss
+    plain = run.model.losses_of_groups
 
-    def spy(*args, **more):
-        seen.append(plain(*args, **more))
-        return seen[-1]
+    def spy(groups):
+        seen.extend(plain(groups))
+        return seen
 
     run.stream = iter([[one, other]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "batch_loss", spy)
+        patch.setattr(run.model, "losses_of_groups", spy)
         loss, counted = run.loss(torch.Generator().manual_seed(0))
     sizes = [len(part) for part in seen]
     assert sizes == [one.targets.shape[0] * 6, other.targets.shape[0] * 2]
@@ -318,11 +318,12 @@ def test_compilation_leaves_the_names_of_the_weights(corpus: Corpus, tmp_path: P
         # The compiler itself takes long to load, and is not asked here.
         patch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: marks.append(how))
         patch.setattr(torch.nn.Module, "compile", lambda self, **how: asked.append(how))
-        for how in ("off", "default", "reduce-overhead"):
+        for how in ("off", "default", "reduce-overhead", "layers"):
             engine = Engine(EngineConfig(compile=how))
             run = Pretraining(CONFIG, corpus, tmp_path, engine, False)
             run.loop.advance()
-    assert asked == [{"mode": None}, {"mode": "reduce-overhead"}]
+    layers = len(list(run.model.backbone.layers))
+    assert asked == [{"mode": None}, {"mode": "reduce-overhead"}, *[{"dynamic": True}] * layers]
     assert marks == ["reduce-overhead"] * CONFIG.pieces  # one before each piece that follows
     with pytest.raises(InputError, match="compile cannot be 'fast'"):
         EngineConfig(compile="fast")

@@ -61,6 +61,15 @@ def resize_kernel(kernel: Tensor, out_channels: int, in_channels: int, resize: R
     return kernel
 
 
+def conv_as_product(image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolution, stride 1 and "same" padding, as one matrix product of shifted views; the kernel is square and odd."""
+    side, (rows, columns) = weight.shape[-1], image.shape[-2:]
+    padded = F.pad(image, (side // 2,) * 4)
+    shifted = [padded[..., i : i + rows, j : j + columns] for i in range(side) for j in range(side)]
+    patches = torch.stack(shifted, dim=2).flatten(3).flatten(1, 2)
+    return (weight.flatten(1) @ patches + bias[:, None]).unflatten(-1, (rows, columns))
+
+
 class DyConv2d(nn.Module):
     """A 2-D convolution, stride 1 and "same" padding, whose channel counts are given with each call.
 
@@ -97,11 +106,7 @@ class DyConv2d(nn.Module):
         if not image.is_cuda:
             return F.conv2d(image, weight, bias, padding=self.weight.shape[-1] // 2)
         # cuDNN makes a plan for every shape it has not met, which takes longer than this; and shapes abound here.
-        side, (rows, columns) = self.weight.shape[-1], image.shape[-2:]
-        padded = F.pad(image, (side // 2,) * 4)
-        shifted = [padded[..., i : i + rows, j : j + columns] for i in range(side) for j in range(side)]
-        patches = torch.stack(shifted, dim=2).flatten(3).flatten(1, 2)
-        return (weight.flatten(1) @ patches + bias[:, None]).unflatten(-1, (rows, columns))
+        return conv_as_product(image, weight, bias)
 
 
 class DyPatchEmbed(nn.Module):

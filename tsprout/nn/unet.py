@@ -211,8 +211,6 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor, rows: Tensor | None, memory: Memory | None) -> Tensor:
         """Noisy ``x (batch, channels, length)`` and ``c_noise (batch,)`` to ``(batch, channels, length)``."""
-        if memory is None and self.conditioner.prompt is not None:
-            memory = self.conditioner.prompt.nothing(1, x.dtype)
         return self.groups([x], [noise], [rows], memory)[0]
 
     def groups(
@@ -223,6 +221,8 @@ class UNet(nn.Module):
         memory: Memory | None = None,
     ) -> list[Tensor]:
         """:meth:`forward` of groups that differ in their channels alone: all but the first and last layer at once."""
+        if memory is None and self.conditioner.prompt is not None:
+            memory = self.conditioner.prompt.nothing(1, series[0].dtype)
         grid = self.grid(series[0].shape[-1])
         images = [embed(x, grid) for x in series]
         vectors = [
