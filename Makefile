@@ -13,11 +13,12 @@ PYTHON ?=
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 DEMO := demo
 
-.PHONY: help demo test lint format build clean
+.PHONY: help demo test smoke lint format build clean
 
 help:
 	@echo "make demo    install tsprout into .venv and make 1000 synthetic series from a few real ones"
 	@echo "make test    install the development tools, then lint, type check, tests and coverage gate"
+	@echo "make smoke   the smallest benchmark, from specification to tables"
 	@echo "make lint    ruff and mypy only"
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make build   wheel and sdist into dist/"
@@ -68,9 +69,14 @@ test: lint
 		share = 100 * t["covered_branches"] / t["num_branches"]; print(f"branch coverage {share:.1f} %"); \
 		raise SystemExit(share < 90 and "branch coverage is below the gate of 90 %")'
 
+smoke: $(VENV)/.tsprout-dev
+	rm -rf smoke
+	OMP_NUM_THREADS=1 $(BIN)/tsprout bench run smoke -o smoke
+	$(BIN)/tsprout bench table smoke -o smoke/tables.html
+
 build: $(VENV)/.tsprout-dev
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist coverage.json .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) smoke build dist coverage.json .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

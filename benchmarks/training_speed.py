@@ -28,7 +28,7 @@ import torch
 from tsprout.data.corpus.episodes import Batch, EpisodeStream
 from tsprout.model import Denoiser
 from tsprout.train.configuration import read_configuration
-from tsprout.train.engine import Engine, EngineConfig
+from tsprout.train.engine import COMPILE, Engine, EngineConfig
 from tsprout.train.flops import training_flops
 from tsprout.train.loop import Loop
 from tsprout.train.pretrain import PretrainConfig
@@ -145,7 +145,7 @@ def main() -> None:
     )
     parser.add_argument("--small-precision", choices=("32", "bf16"), help="by default the configuration's")
     parser.add_argument("--paper-precision", default="32", choices=("32", "bf16"))
-    parser.add_argument("--compile", default="off", choices=("off", "default", "reduce-overhead"))
+    parser.add_argument("--compile", default="off", choices=COMPILE)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement of a matrix product")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()

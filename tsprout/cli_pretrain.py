@@ -40,7 +40,7 @@ def pretrain(
     listing: Annotated[bool, typer.Option("--list", help="List the shipped configurations and leave.")] = False,
     devices: Annotated[int | None, _engine(min=1, help="GPUs, or processes, of this machine.")] = None,
     nodes: Annotated[int | None, _engine(min=1, help="Machines.")] = None,
-    precision: Annotated[str | None, _engine(help="32, or bf16 (mixed).")] = None,
+    precision: Annotated[str | None, _engine(help="auto, 32, or bf16 (mixed).")] = None,
     workers: Annotated[int | None, _engine(min=0, help="Processes that draw ahead, for each.")] = None,
     threads: Annotated[int | None, _engine(min=1, help="Threads of each process.")] = None,
     *,
