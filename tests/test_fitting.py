@@ -13,7 +13,6 @@ from tsprout import fitting
 from tsprout.errors import InputError, TrainingError
 from tsprout.fitting import MODES, FitReport, Fitted, fit_model, step_cost
 from tsprout.model import Denoiser
-from tsprout.train.calibration import Calibration
 from tsprout.train.finetune import FinetuneConfig
 from tsprout.train.judge import Judgement
 from tsprout.train.shots import Shots
@@ -46,7 +45,7 @@ def test_every_mode(mode: str) -> None:
     assert report.reason
     assert (fitted.model is base) == (report.mode == "prompt")
     assert (fitted.row is None) == (report.mode == "prompt")
-    assert (fitted.calibration is None) == (report.mode != "prompt")
+    assert fitted.calibration is not None
     assert FitReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     if mode != "prompt":
         trained = "full" if mode == "auto" else mode
@@ -64,12 +63,12 @@ def scripted(
 ) -> Fitted:
     """A fit whose judge says these scores and copying ratios, before training and at steps 2 and 4.
 
-    What is shown and not trained is judged with its calibration, and then as before training.
+    What is shown and not trained, and has no token of its own, is judged as before training.
     """
     said = iter(verdicts)
 
-    def judge(model: Denoiser, row: int | None, calibration: Calibration | None = None) -> Judgement:
-        return Judgement(*(next(said) if calibration is None else verdicts[0]))
+    def judge(model: Denoiser, row: int | None) -> Judgement:
+        return Judgement(*(verdicts[0] if row is None else next(said)))
 
     monkeypatch.setattr(fitting, "Judge", lambda *_, **__: judge)
     return fit(woken(TRANSFORMER), mode, progress=progress)
@@ -97,11 +96,18 @@ def test_auto_keeps_training_that_helped_and_trains_as_long_on_all(monkeypatch: 
 
 def test_auto_goes_without_training_that_did_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple] = []
-    fitted = scripted(monkeypatch, (1.0, 1.0), (1.0, 1.0), (1.2, 1.0), progress=lambda *what: told.append(what))
+    fitted = scripted(monkeypatch, (1.0, 1.0), (1.1, 1.0), (1.2, 1.0), progress=lambda *what: told.append(what))
     assert told == [*(("fit", step, 4) for step in range(5)), ("train", 1, 1)]
     assert (fitted.report.mode, fitted.report.steps, fitted.row) == ("prompt", 0, None)
-    assert "did not bring" in fitted.report.reason
-    assert fitted.report.validation == {"full": 1.0, "prompt": 1.0}
+    assert "training raised the error" in fitted.report.reason
+    assert fitted.report.validation == {"full": 1.1, "prompt": 1.0}
+
+
+def test_auto_trains_where_the_judge_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = scripted(monkeypatch, (1.0, 1.0), (1.02, 0.9), (1.04, 0.8)).report
+    assert (report.mode, report.steps) == ("full", 4)
+    assert "finer structure" in report.reason and "within 5%" in report.reason
+    assert report.validation == {"full": 1.04, "prompt": 1.0}
 
 
 def test_auto_goes_without_training_that_copies(monkeypatch: pytest.MonkeyPatch) -> None:

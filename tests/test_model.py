@@ -69,7 +69,10 @@ def test_groups_of_unlike_channels_have_the_losses_each_has_alone(name: str) -> 
     groups = []
     for seed, (count, channels) in enumerate([(3, 1), (2, 5), (1, 11)]):
         draw = seeded(seed)
-        clean, noise = torch.randn(count, channels, 16, generator=draw), torch.randn(count, channels, 16, generator=draw)
+        clean, noise = (
+            torch.randn(count, channels, 16, generator=draw),
+            torch.randn(count, channels, 16, generator=draw),
+        )
         observed = torch.rand(count, channels, 16, generator=draw) > 0.3 if seed else None
         sigma, rows = torch.rand(count, generator=draw) + 0.1, torch.randint(-1, 3, (count,), generator=draw)
         groups.append(Noised(clean, observed, sigma, noise, rows))

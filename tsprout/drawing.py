@@ -17,7 +17,7 @@ from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
 from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.drawing import draw_latent, series_at_once
-from tsprout.train.shots import Shots, encode_prompts
+from tsprout.train.shots import Shots, encode_prompts, is_shown
 
 Progress = Callable[[str, int, int], None]
 
@@ -58,7 +58,8 @@ def draw_batches(
     correction = source.calibration
     if correction is not None and any(value is not None for value in how.values()):
         # It is of what the model draws by default; drawn otherwise, other levels come out.
-        correction = calibrate(source.model, own, seed=seed, **how)
+        told = is_shown(len(shots), source.trained)
+        correction = calibrate(source.model, own, seed=seed, row=source.row, shown=told, **how)
     for start in range(0, n, size):
         some = picked[start : start + size]
         lengths = shots.lengths[some] if length is None else np.full(len(some), length)
@@ -91,6 +92,5 @@ def _encode(source: Source, prompt: Shots) -> Memory | None:
     model = source.model
     if not model.has_prompt:
         return None
-    # Fine-tuning on a single series was done without the prompt, so sampling from it is, too.
-    present = torch.tensor([not (source.trained and len(source.shots) == 1)], device=model.device)
+    present = torch.tensor([is_shown(len(source.shots), source.trained)], device=model.device)
     return encode_prompts(model, [prompt.to(model.device)], present)

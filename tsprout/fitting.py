@@ -14,10 +14,10 @@ from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.train.calibration import Calibration, calibrate
-from tsprout.train.finetune import FinetuneConfig, best_step, finetune
-from tsprout.train.judge import MIN_TO_HOLD_BACK, Judge, hold_back
+from tsprout.train.finetune import INDIFFERENT, FinetuneConfig, best_step, finetune
+from tsprout.train.judge import MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
 from tsprout.train.loop import Progress
-from tsprout.train.shots import Shots
+from tsprout.train.shots import Shots, is_shown
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
@@ -61,7 +61,7 @@ class FitReport:
 class Fitted:
     """A fitted model, its adapter if it has one, its row in the token table if it has one, and the report.
 
-    ``calibration`` corrects level, spread and spectrum of what an untrained model draws.
+    ``calibration`` corrects level, spread and spectrum of what the model draws.
     """
 
     model: Denoiser
@@ -170,13 +170,14 @@ def _search(
             report.notes += (_BY_THE_CLOCK,)
         trained = {step: verdict for step, verdict in tried.judged.items() if step}
         steps = best_step(trained)
+        shown: Judgement | None = judge(model, None) if model.has_prompt else None
+        if shown is not None and may_be_prompt:
+            steps = best_step({0: shown} | trained)
         report.curve = {step: verdict.score for step, verdict in tried.judged.items()}
-        report.validation[report.mode], report.copying[report.mode] = trained[steps].score, trained[steps].copying
-        if model.has_prompt:
-            shown = judge(model, None, calibrate(model, own, seed=seed))
+        verdict = trained[steps or best_step(trained)]
+        report.validation[report.mode], report.copying[report.mode] = verdict.score, verdict.copying
+        if shown is not None:
             report.validation["prompt"], report.copying["prompt"] = shown.score, shown.copying
-            if may_be_prompt and (trained[steps].copies or shown.score <= trained[steps].score):
-                steps = 0
         report.reason = _reason(report, steps, any(verdict.copies for verdict in trained.values()))
         if steps == 0:
             report.mode = "prompt"
@@ -194,7 +195,8 @@ def _search(
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
-    return Fitted(tuned.model, tuned.adapter, tuned.row, report)
+    fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, shown=is_shown(len(shots), trained=True))
+    return Fitted(tuned.model, tuned.adapter, tuned.row, report, fix)
 
 
 def _shown(model: Denoiser, shots: Shots, report: FitReport, seed: int) -> Fitted:
@@ -218,14 +220,16 @@ def _reason(report: FitReport, steps: int, copied: bool) -> str:
     before, after = report.validation["prompt"], report.validation[report.mode]
     if steps:
         gain = 100 * (before - after) / max(abs(before), 1e-9)
-        shown = f"{gain:.0f}" if gain >= 1 else "less than 1"
+        told = (
+            f"brought the error of samples on the {held} down by {gain:.0f} %"
+            if gain >= 1
+            else f"teach finer structure at the same error of samples on the {held} (within {INDIFFERENT:.0%})"
+        )
         ratio = report.copying[report.mode]
         warning = ": further out than they should" if ratio > 2 else ""
-        return (
-            f"{steps} training steps brought the error of samples on the {held} down by {shown} %, "
-            f"and samples lie {ratio:.2f} times as far from your series as those do{warning}"
-        )
+        far = f"samples lie {ratio:.2f} times as far from your series as those do{warning}"
+        return f"{steps} training steps {told}, and {far}"
     if copied and after < before:
         ratio = report.copying[report.mode]
         return f"training began to copy your series: samples lay {ratio:.2f} times as far from them as the {held} do"
-    return f"training did not bring the error of samples on the {held} down"
+    return f"training raised the error of samples on the {held}"

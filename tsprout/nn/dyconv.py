@@ -62,7 +62,7 @@ def resize_kernel(kernel: Tensor, out_channels: int, in_channels: int, resize: R
 
 
 def conv_as_product(image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolution, stride 1 and "same" padding, as one matrix product of shifted views; the kernel is square and odd."""
+    """Convolution, stride 1 and "same" padding, as one matrix product of shifted views; a square, odd kernel."""
     side, (rows, columns) = weight.shape[-1], image.shape[-2:]
     padded = F.pad(image, (side // 2,) * 4)
     shifted = [padded[..., i : i + rows, j : j + columns] for i in range(side) for j in range(side)]

@@ -1,10 +1,10 @@
-"""Level, spread and spectrum of every channel put right, for a model that is shown the shots and not trained.
+"""Level, spread and spectrum of every channel put right, for a model that is shown the shots, trained on them or not.
 
-A model that has never met a set draws its channels somewhat too high or low, too wide or narrow, too rough or smooth. A
+A model draws the channels of a set it hardly knows somewhat too high or low, too wide or narrow, too rough or smooth. A
 few samples show by how much. First the power of each band of frequencies, band by band on the discrete cosine
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
-draws them. Trained models are judged and drawn from as they are (``docs/experiments/first-checkpoint.md``).
+draws them. What it brings is in ``docs/experiments/fine-tuning.md``.
 """
 
 from __future__ import annotations
@@ -91,20 +91,30 @@ def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @torch.no_grad()
-def calibrate(model: Denoiser, shots: Shots, *, seed: int, **how: Any) -> Calibration:
+def calibrate(
+    model: Denoiser, shots: Shots, *, seed: int, row: int | None = None, shown: bool = True, **how: Any
+) -> Calibration:
     """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
 
     Args:
         model: that is to be corrected.
         shots: scaled.
         seed: of the samples it is found from.
+        row: in the model's token table; none by default.
+        shown: whether the model is shown the shots when it draws.
         **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
-    memory = encode_prompts(model, [shots.part().to(model.device)])
+    present = torch.tensor([shown], device=model.device)
+    memory = encode_prompts(model, [shots.part().to(model.device)], present) if model.has_prompt else None
+    rows = None if row is None else torch.full((1,), row, device=model.device)
     shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
     generator = torch.Generator().manual_seed(seed)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
-    drawn = model.sample(shape, generator, memory=memory, **how).cpu().numpy()
+    return correction(model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy(), shots)
+
+
+def correction(drawn: np.ndarray, shots: Shots) -> Calibration:
+    """What gives ``drawn (n, channels, length)`` the level, spread and spectrum of the shots, channel by channel."""
     gains = band_gains(drawn, shots)
     if gains is not None:
         drawn = filter_bands(drawn, gains)

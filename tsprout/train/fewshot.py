@@ -195,8 +195,8 @@ def draw(
         n: how many.
         seed: of the noise and of the calibration.
         steps: of the solver; by default the model's.
-        calibrated: correct level and spread as the product does for models that are not trained on the shots; no
-            effect on a model without a prompt encoder.
+        calibrated: correct level, spread and spectrum as the product does; no effect on a model without a prompt
+            encoder.
         row: in the model's token table; none by default.
 
     Raises:
@@ -205,7 +205,7 @@ def draw(
     was = model.training
     model.eval()
     memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
-    fix = calibrate(model, shots, seed=seed, steps=steps) if calibrated and model.has_prompt else None
+    fix = calibrate(model, shots, seed=seed, steps=steps, row=row) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])
     at_once = series_at_once(length)

@@ -2,8 +2,8 @@ r"""Fine-tuning on a user's few series, and knowing when to stop.
 
 Every step is a small episode made of the shots alone: a random part of them is shown as the prompt, other shots are
 denoised, so that the model learns to continue a set and not to repeat the series it is shown. Now and then a judge
-looks at what the model draws (:mod:`tsprout.train.judge`) and says how well that would serve series held back; the
-weights it liked best are kept, and training ends when it has not been pleased for a while, or sees copies.
+looks at what the model draws (:mod:`tsprout.train.judge`) and says how well that would serve series held back. The
+longest training is kept that it does not mind, and training ends when it minds for a while, or sees copies.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from tsprout.nn.adapters import AdapterConfig, select_trainable
 from tsprout.train.judge import Judgement
 from tsprout.train.loop import Loop, LoopConfig, Progress
 from tsprout.train.shots import Shots, encode_prompts
+
+# Share of a score that a few held-back series cannot tell. Within it longer training is better: it teaches the fine
+# structure, which the score hardly sees (docs/experiments/fine-tuning.md).
+INDIFFERENT = 0.05
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,15 @@ class _Episodes:
 
 
 def best_step(judged: dict[int, Judgement]) -> int:
-    """The step with the lowest score among those that did not copy; the one before training if all did."""
-    fair = [step for step, verdict in judged.items() if step == 0 or not verdict.copies] or list(judged)
-    return min(fair, key=lambda step: judged[step].score)
+    """The last step among those that did not copy whose score is within :data:`INDIFFERENT` of the lowest of them.
+
+    Step 0, before training, has copied from nobody. Where all copy it is the one with the lowest score.
+    """
+    fair = {step: verdict.score for step, verdict in judged.items() if step == 0 or not verdict.copies}
+    if not fair:
+        return min(judged, key=lambda step: judged[step].score)
+    lowest = min(fair.values())
+    return max(step for step, score in fair.items() if score <= lowest + INDIFFERENT * abs(lowest))
 
 
 def finetune(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
-from tsprout.train.calibration import Calibration
+from tsprout.train.calibration import correction
 from tsprout.train.shots import Shots, encode_prompts
 
 MIN_TO_HOLD_BACK = 5
@@ -84,8 +84,8 @@ class Judge:
         self.held = replace(held, values=held.values * self.alive)
 
     @torch.no_grad()
-    def __call__(self, model: Denoiser, row: int | None, calibration: Calibration | None = None) -> Judgement:
-        """Judge ``model`` with its ``row`` in the token table, its samples corrected by ``calibration``.
+    def __call__(self, model: Denoiser, row: int | None) -> Judgement:
+        """Judge ``model`` with its ``row`` in the token table, its samples corrected by the shots as the product does.
 
         Raises:
             TrainingError: the model draws values that are not finite.
@@ -100,11 +100,9 @@ class Judge:
             generator = torch.Generator().manual_seed(self.seed)
             steps = min(_MOST_STEPS, model.config.steps)
             drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu()
-            if calibration is not None:
-                drawn = torch.from_numpy(calibration.apply(drawn.numpy()))
-            drawn = drawn * self.alive
             if not bool(drawn.isfinite().all()):
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
+            drawn = torch.from_numpy(correction(drawn.numpy(), self.shots).apply(drawn.numpy())) * self.alive
             some = self.held[np.flatnonzero(self.held.lengths == length)].cut(int(length))
             moves, known = _increments(some)
             drawn_moves = drawn.diff(dim=-1) / self.step_scale

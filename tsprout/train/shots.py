@@ -56,6 +56,11 @@ class Shots:
         return self[np.arange(most) if rng is None else rng.permutation(len(self))[:most]]
 
 
+def is_shown(shots: int, trained: bool) -> bool:
+    """Whether a model is shown so many shots when it draws: training on a single one was done without it."""
+    return not (trained and shots == 1)
+
+
 def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None = None) -> Memory:
     """Encode several prompts of perhaps different numbers of shots at once."""
     most = max(len(p) for p in prompts)
