@@ -106,7 +106,7 @@ def test_auto_goes_without_training_that_did_not_help(monkeypatch: pytest.Monkey
 def test_auto_trains_where_the_judge_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     report = scripted(monkeypatch, (1.0, 1.0), (1.02, 0.9), (1.04, 0.8)).report
     assert (report.mode, report.steps) == ("full", 4)
-    assert "finer structure" in report.reason and "within 5%" in report.reason
+    assert "finer structure" in report.reason and "within 8%" in report.reason
     assert report.validation == {"full": 1.04, "prompt": 1.0}
 
 

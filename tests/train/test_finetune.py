@@ -136,7 +136,7 @@ def test_best_step() -> None:
     assert best_step({0: good, 2: better, 4: copied}) == 2
     # What the score cannot tell is decided by the length of training.
     assert best_step({0: good, 2: good}) == 2
-    assert best_step({0: good, 2: Judgement(0.82, 1.0), 4: Judgement(0.85, 1.0)}) == 2
+    assert best_step({0: good, 2: Judgement(0.85, 1.0), 4: Judgement(0.88, 1.0)}) == 2
     # Before training nothing has been copied from anybody.
     assert best_step({0: copied, 2: good}) == 0
     assert best_step({0: good, 2: copied}) == 0

@@ -25,7 +25,7 @@ from tsprout.train.shots import Shots, encode_prompts
 
 # Share of a score that a few held-back series cannot tell. Within it longer training is better: it teaches the fine
 # structure, which the score hardly sees (docs/experiments/fine-tuning.md).
-INDIFFERENT = 0.05
+INDIFFERENT = 0.08
 
 
 @dataclass(frozen=True)
