@@ -67,7 +67,7 @@ def scripted(
     """
     said = iter(verdicts)
 
-    def judge(model: Denoiser, row: int | None) -> Judgement:
+    def judge(model: Denoiser, row: int | None, *, trained: bool = True) -> Judgement:
         return Judgement(*(verdicts[0] if row is None else next(said)))
 
     monkeypatch.setattr(fitting, "Judge", lambda *_, **__: judge)
@@ -83,13 +83,13 @@ def test_auto_keeps_training_that_helped_and_trains_as_long_on_all(monkeypatch: 
         return plain(model, some, mode, config, **rest)
 
     monkeypatch.setattr(fitting, "finetune", spy)
-    fitted = scripted(monkeypatch, (1.0, 1.0), (0.75, 0.9), (0.8, 0.8))
+    fitted = scripted(monkeypatch, (1.0, 1.0), (0.75, 0.9), (0.9, 0.8))
     report = fitted.report
     assert (report.mode, report.steps) == ("full", 2)
     assert "25 %" in report.reason and "0.90" in report.reason
     assert report.validation == {"full": 0.75, "prompt": 1.0}
     assert report.copying == {"full": 0.9, "prompt": 1.0}
-    assert report.curve == {0: 1.0, 2: 0.75, 4: 0.8}
+    assert report.curve == {0: 1.0, 2: 0.75, 4: 0.9}
     # Six of the eight while some were held back, then all of them for as many steps as were best.
     assert trained_on == [(6, 4), (8, 2)]
 

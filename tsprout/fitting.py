@@ -170,7 +170,7 @@ def _search(
             report.notes += (_BY_THE_CLOCK,)
         trained = {step: verdict for step, verdict in tried.judged.items() if step}
         steps = best_step(trained)
-        shown: Judgement | None = judge(model, None) if model.has_prompt else None
+        shown: Judgement | None = judge(model, None, trained=False) if model.has_prompt else None
         if shown is not None and may_be_prompt:
             steps = best_step({0: shown} | trained)
         report.curve = {step: verdict.score for step, verdict in tried.judged.items()}
@@ -195,7 +195,8 @@ def _search(
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
-    fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, shown=is_shown(len(shots), trained=True))
+    told = is_shown(len(shots), trained=True)
+    fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, shown=told, trained=True)
     return Fitted(tuned.model, tuned.adapter, tuned.row, report, fix)
 
 

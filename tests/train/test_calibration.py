@@ -17,8 +17,10 @@ from tsprout.train.calibration import (
     band_of,
     band_power,
     calibrate,
+    correction,
     filter_bands,
     moments,
+    sampling_variance,
 )
 from tsprout.train.shots import Shots
 
@@ -37,6 +39,36 @@ def test_samples_get_the_level_and_spread_of_the_shots() -> None:
     inside = (np.array(found.factor) > 1 / module._MOST) & (np.array(found.factor) < module._MOST)
     assert inside.any()
     assert np.allclose(spread[inside], width[inside], rtol=1e-3)
+
+
+def test_sampling_variance_is_that_of_repeated_samples() -> None:
+    rng = np.random.default_rng(0)
+    series = rng.normal(0, 1, (4000, 20, 1, 1)) + rng.normal(0, 0.5, (4000, 20, 1, 8))
+    seen = np.ones((20, 1, 8), dtype=bool)
+    mean, log_spread = (
+        np.array(x)[:, 0] for x in zip(*((m, np.log(s)) for m, s in (moments(x, seen) for x in series)), strict=True)
+    )
+    said = np.array([sampling_variance(x, seen) for x in series[:500]]).mean(0)[:, 0]
+    assert said == pytest.approx([mean.var(), log_spread.var()], rel=0.25)
+    assert np.isinf(sampling_variance(series[0, :1], seen[:1])).all()
+
+
+def test_a_trained_model_is_corrected_by_what_is_beyond_chance() -> None:
+    rng = np.random.default_rng(0)
+
+    def normal(n: int, mean: float, std: float) -> np.ndarray:
+        return (mean + std * rng.standard_normal((n, 2, 16))).astype(np.float32)
+
+    shots = Shots.from_latent(normal(10, 0, 1), np.full(10, 16))
+    same, far = normal(128, 0, 1), normal(128, 2, 3)
+    fix = correction(same, shots, trained=True)
+    assert np.allclose(fix.factor, 1, atol=0.08) and np.allclose(fix.shift, 0, atol=0.12)
+    mean, spread = moments(correction(far, shots, trained=True).apply(far), np.ones(far.shape, dtype=bool))
+    assert np.allclose(mean, 0, atol=0.2) and np.allclose(spread, 1, atol=0.2)
+    drawn = normal(128, 0.1, 1)
+    whole, part = (correction(drawn, shots, trained=trained) for trained in (False, True))
+    assert (np.abs(np.log(part.factor)) <= np.abs(np.log(whole.factor)) + 1e-9).all()
+    assert (np.abs(part.shift) <= np.abs(whole.shift) + 0.02).all()
 
 
 def test_missing_cells_do_not_count() -> None:

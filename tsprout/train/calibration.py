@@ -4,7 +4,9 @@ A model draws the channels of a set it hardly knows somewhat too high or low, to
 few samples show by how much. First the power of each band of frequencies, band by band on the discrete cosine
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
-draws them. What it brings is in ``docs/experiments/fine-tuning.md``.
+draws them. A trained model has learnt level and spread from the same few shots, so it is corrected by as much as these
+show beyond chance: the shift and the logarithm of the factor are shrunk as James and Stein (1961) do, by their sampling
+variance over their square. What all this brings is in ``docs/experiments/fine-tuning.md``.
 """
 
 from __future__ import annotations
@@ -90,9 +92,43 @@ def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
     return mean, np.sqrt(spread)
 
 
+def sampling_variance(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel's mean, and of the logarithm of its standard deviation, from how series differ: ``(channels,)``.
+
+    Of ``(n, channels, length)``; a series counts by its observed cells. Infinite from fewer than two series.
+    """
+    mean, spread = moments(values, observed)
+    cells = observed.sum(2)
+    share = cells / np.maximum(cells.sum(0), 1)
+    away = np.where(observed, values - mean[:, None], 0)
+    level = away.sum(2) / np.maximum(cells, 1)
+    square = (away**2).sum(2) / np.maximum(cells, 1) / np.where(spread > 0, spread, 1) ** 2 - 1
+    count = (cells > 0).sum(0)
+    more = count / np.maximum(count - 1, 1)
+
+    def variance(part: np.ndarray) -> np.ndarray:
+        return np.where(count > 1, more * (share**2 * part**2).sum(0), np.inf)
+
+    return variance(level), variance(square) / 4
+
+
+def _beyond_chance(found: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """``found`` shrunk to 0 by its share of chance: the positive part of James and Stein, one number at a time."""
+    square = found**2
+    kept: np.ndarray = np.where(square > variance, 1 - variance / np.maximum(square, 1e-30), 0)
+    return np.where(kept > 0, kept * found, 0)
+
+
 @torch.no_grad()
 def calibrate(
-    model: Denoiser, shots: Shots, *, seed: int, row: int | None = None, shown: bool = True, **how: Any
+    model: Denoiser,
+    shots: Shots,
+    *,
+    seed: int,
+    row: int | None = None,
+    shown: bool = True,
+    trained: bool = False,
+    **how: Any,
 ) -> Calibration:
     """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
 
@@ -102,6 +138,7 @@ def calibrate(
         seed: of the samples it is found from.
         row: in the model's token table; none by default.
         shown: whether the model is shown the shots when it draws.
+        trained: whether it has been trained on them.
         **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
     present = torch.tensor([shown], device=model.device)
@@ -110,18 +147,26 @@ def calibrate(
     shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
     generator = torch.Generator().manual_seed(seed)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
-    return correction(model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy(), shots)
+    drawn = model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
+    return correction(drawn, shots, trained=trained)
 
 
-def correction(drawn: np.ndarray, shots: Shots) -> Calibration:
-    """What gives ``drawn (n, channels, length)`` the level, spread and spectrum of the shots, channel by channel."""
+def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:
+    """What gives ``drawn (n, channels, length)`` the level, spread and spectrum of the shots, channel by channel; of a
+    ``trained`` model as far as they differ by more than chance."""
     gains = band_gains(drawn, shots)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
-    mean, spread = moments(shots.values.numpy(), shots.observed.numpy())
-    own, wide = moments(drawn, np.isfinite(drawn))
+    values, observed, complete = shots.values.numpy(), shots.observed.numpy(), np.isfinite(drawn)
+    mean, spread = moments(values, observed)
+    own, wide = moments(drawn, complete)
     usable = (spread > 0) & (wide > 0)
-    factor = np.clip(np.where(usable, spread / np.where(usable, wide, 1), 1), 1 / _MOST, _MOST)
+    stretch = np.log(np.where(usable, spread, 1) / np.where(usable, wide, 1))
+    if trained:
+        of_shots, of_drawn = sampling_variance(values, observed), sampling_variance(drawn, complete)
+        mean = own + _beyond_chance(mean - own, of_shots[0] + of_drawn[0])
+        stretch = _beyond_chance(stretch, of_shots[1] + of_drawn[1])
+    factor = np.clip(np.exp(stretch), 1 / _MOST, _MOST)
     shift = np.where(usable, mean - factor * own, 0)
     bands = () if gains is None else tuple(map(tuple, gains.tolist()))
     return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), bands)

@@ -84,7 +84,7 @@ class Judge:
         self.held = replace(held, values=held.values * self.alive)
 
     @torch.no_grad()
-    def __call__(self, model: Denoiser, row: int | None) -> Judgement:
+    def __call__(self, model: Denoiser, row: int | None, *, trained: bool = True) -> Judgement:
         """Judge ``model`` with its ``row`` in the token table, its samples corrected by the shots as the product does.
 
         Raises:
@@ -102,7 +102,8 @@ class Judge:
             drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu()
             if not bool(drawn.isfinite().all()):
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
-            drawn = torch.from_numpy(correction(drawn.numpy(), self.shots).apply(drawn.numpy())) * self.alive
+            fix = correction(drawn.numpy(), self.shots, trained=trained)
+            drawn = torch.from_numpy(fix.apply(drawn.numpy())) * self.alive
             some = self.held[np.flatnonzero(self.held.lengths == length)].cut(int(length))
             moves, known = _increments(some)
             drawn_moves = drawn.diff(dim=-1) / self.step_scale
