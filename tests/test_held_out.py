@@ -21,7 +21,7 @@ from tsprout.train.fewshot import Task, TaskName, prepare_task
 from tsprout.train.finetune import FinetuneConfig
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-ARGUMENTS = "--sets NYCTaxi SteamGen --shots 6 --seeds 3 -n 20 --budget 5s --paper-steps 2 --scratch-steps 4"
+ARGUMENTS = "--sets NYCTaxi SteamGen --shots 6 --seeds 3 -n 20 --budget 1s --paper-steps 2 --scratch-steps 4"
 ARGUMENTS += " --scores cfid disc --repeats 1 --iterations 2"
 
 
