@@ -128,9 +128,10 @@ def test_a_bad_generator_is_not_taken_for_other_units() -> None:
     assert report["frechet"].verdict == "worse than handing back your series"
 
 
-def test_the_paper_suite_in_small() -> None:
+def test_the_paper_suite_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
     from tsprout.metrics.suites import score_suite
 
+    monkeypatch.setattr("tsprout.metrics.paper_suite.SPLITS", 2)
     steps: list[tuple[str, int, int]] = []
     scores = score_suite(
         REAL.values[:40],
@@ -138,7 +139,7 @@ def test_the_paper_suite_in_small() -> None:
         shots=SHOTS.values,
         name="paper",
         repeats=2,
-        iterations=3,
+        iterations=1,
         progress=lambda *step: steps.append(step),
     )
     paper = [score for score in scores if score.group == "paper"]
