@@ -118,6 +118,7 @@ def test_crash_and_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     errors = {each["cell"].split("/")[0]: each["what"] for each in account["failed"]}
     assert "signal 9" in errors["fake-dying"] and deaths.read_text() == "xxx"
     assert "stopped after 5 s" in errors["fake-slow"]
+    monkeypatch.setattr("tsprout.bench.executors.local.PRELOAD", [])  # more than one small job is worth
     rest = build(tiny(models=["fake-dying", "fake-slow", "copies"]), "x")
     assert run(rest, tmp_path / "out", LocalExecutor(1))["done"] == 1
 
