@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -58,7 +59,13 @@ def test_quick() -> None:
     assert "as good as" in repr(report)
 
 
-def test_full_has_every_group_and_uses_the_labels() -> None:
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A two-sample test that takes a quarter of its time, where what it finds is not asked."""
+    monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 5)
+
+
+def test_full_has_every_group_and_uses_the_labels(few_trees: None) -> None:
     report = tsprout.evaluate(REAL, GOOD, shots=SHOTS, suite="full")
     assert {score.group for score in report.scores} == {"fidelity", "diversity", "copying", "usefulness"}
     for name in ("tails", "mmd", "two_sample", "coverage", "variety", "forecasting", "membership", "augmentation"):
@@ -67,15 +74,13 @@ def test_full_has_every_group_and_uses_the_labels() -> None:
     # The class is what the first value of the wave says, so a classifier learns it from other series of the kind.
     assert report["classification"].value.mean < 0.2
     assert report["augmented_classes"].value.known
-    plain = [SeriesSet.from_arrays(s.values, channels=s.channels) for s in (REAL, GOOD, SHOTS)]
-    assert "classification" not in names_of(tsprout.evaluate(plain[0], plain[1], shots=plain[2], suite="full"))
 
 
-def test_copies_are_caught_where_other_scores_like_them() -> None:
+def test_copies_are_caught_where_other_scores_like_them(few_trees: None) -> None:
     rng = np.random.default_rng(0)
     copies = SHOTS[rng.integers(0, 10, 150)]
-    copies = SeriesSet.from_arrays(copies.values, channels=copies.channels)
-    report = tsprout.evaluate(REAL, copies, shots=SHOTS, suite="full")
+    report = tsprout.evaluate(of(REAL.values), of(copies.values), shots=of(SHOTS.values), suite="full")
+    assert "classification" not in names_of(report), "there are no labels"
     assert report["copying"].verdict == "close to copies of your series"
     assert report["near_copies"].value.mean == 1
     assert report["membership"].verdict == "tells who was among your series"
@@ -123,17 +128,18 @@ def test_a_bad_generator_is_not_taken_for_other_units() -> None:
     assert report["frechet"].verdict == "worse than handing back your series"
 
 
-def test_the_paper_suite_in_small() -> None:
+def test_the_paper_suite_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
     from tsprout.metrics.suites import score_suite
 
+    monkeypatch.setattr("tsprout.metrics.paper_suite.SPLITS", 2)
     steps: list[tuple[str, int, int]] = []
     scores = score_suite(
-        REAL.values,
-        GOOD.values,
+        REAL.values[:40],
+        GOOD.values[:40],
         shots=SHOTS.values,
         name="paper",
         repeats=2,
-        iterations=3,
+        iterations=1,
         progress=lambda *step: steps.append(step),
     )
     paper = [score for score in scores if score.group == "paper"]

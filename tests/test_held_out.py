@@ -21,7 +21,7 @@ from tsprout.train.fewshot import Task, TaskName, prepare_task
 from tsprout.train.finetune import FinetuneConfig
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-ARGUMENTS = "--sets NYCTaxi SteamGen --shots 6 --seeds 3 -n 20 --budget 5s --paper-steps 2 --scratch-steps 4"
+ARGUMENTS = "--sets NYCTaxi SteamGen --shots 6 --seeds 3 -n 20 --budget 2s --paper-steps 2 --scratch-steps 4"
 ARGUMENTS += " --scores cfid disc --repeats 1 --iterations 2"
 
 
@@ -40,6 +40,7 @@ def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         split = strict(recording, shots=name.shots, length=name.length, seed=name.seed)
         return prepare_task(name, split=split, **options)
 
+    monkeypatch.setattr("tsprout.budget.MIN_BUDGET", 2.0)
     monkeypatch.setattr(module, "prepare_task", made)
     monkeypatch.setattr(module, "SCRATCH", FinetuneConfig(steps=4, batch=8, episodes=2, evaluate_every=2))
     return module

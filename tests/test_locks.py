@@ -22,7 +22,8 @@ import os, sys, time
 from pathlib import Path
 from tsprout.locks import alone
 with alone(Path(sys.argv[1])):
-    if len(sys.argv) > 2 and os.fork() == 0:  # as a worker that draws ahead is
+    # As a worker that draws ahead is; it lets go of what it got with the fork when it begins, not a moment before.
+    if len(sys.argv) > 2 and os.fork():
         time.sleep(60)
     print("held", flush=True)
     time.sleep(60)

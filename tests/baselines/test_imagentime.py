@@ -95,7 +95,7 @@ def test_what_is_padded_costs_nothing() -> None:
 @pytest.mark.parametrize("name", ["imagentime", "imagentime-stft"])
 def test_it_overfits(name: str) -> None:
     two = waves(2, 8, 1)
-    made, losses = drawn(name, np.concatenate([two] * 16), 32, epochs=150, **QUICK)
+    made, losses = drawn(name, np.concatenate([two] * 16), 32, epochs=80, **QUICK)
     assert losses[-20:].mean() < 0.6 * losses[:10].mean()
     assert np.median(nearest(made, two)) < 0.4
     sides = ((made - two[0]) ** 2).mean(axis=(1, 2)) < ((made - two[1]) ** 2).mean(axis=(1, 2))
@@ -104,5 +104,5 @@ def test_it_overfits(name: str) -> None:
 
 def test_it_learns() -> None:
     real = waves(64, 8, 1)
-    made, _ = drawn("imagentime", real, 128, epochs=100, **QUICK)
+    made, _ = drawn("imagentime", real, 128, epochs=50, **QUICK)
     assert covariance_error(made, real) < 0.6 * noise_error(real)

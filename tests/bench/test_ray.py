@@ -27,7 +27,7 @@ MEMORY = 80 * 2**20
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A head without processors, on which the run is, and two machines of one processor each."""
+    """Two machines of one processor each: the head, on which the run is, and another, which can be lost."""
     with pytest.MonkeyPatch.context() as patched:
         models = tmp_path_factory.mktemp("ray")
         install_models(models, patched)
@@ -37,10 +37,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": quick}
+        head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": quick}
         found = Cluster(initialize_head=True, head_node_args=head)
         try:
-            found.workers = [found.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
+            found.other = found.add_node(num_cpus=1, object_store_memory=MEMORY)
             connected = RayExecutor(found.address)  # further executors use its connection, and the same workers
             yield found
             connected.close()
@@ -72,6 +72,27 @@ def test_no_place_for_its_files() -> None:
     with pytest.raises(InputError, match="Ray cannot be used") as caught:
         RayExecutor(temp="/tmp/" + "long" * 30)
     assert "short" in str(caught.value.fix)
+
+
+# The first to run: the workers it starts are there for the other test, which ends one of them.
+@pytest.mark.slow
+def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = build(tiny(**VALUES, run={"retries": 2}), "x")
+    run(spec, tmp_path / "whole", LocalForked(2))
+    executor = Counting(cluster.address)
+
+    def kill(event: Event) -> None:
+        if event.done + event.failed == 1:
+            time.sleep(0.3)  # the place that has become free has its next job by then
+            cluster.remove_node(cluster.other, allow_graceful=False)
+
+    account = run(spec, tmp_path / "far", executor, watch=kill)
+    assert account["missing"] == 0 and account["done"] == 4 and len(account["failed"]) == 2
+    assert executor.counts[:5] == [1, 2, 3, 4, 4] and max(executor.counts[5:]) <= 2 + QUEUE
+    records = [Store(tmp_path / "far").read(path.stem) for path in (tmp_path / "far" / "cells").glob("*.json")]
+    assert max(record["run"]["attempt"] for record in records if record) == 2, "no job was lost"
+    assert not capsys.readouterr().out, "Ray has printed where the account is printed"
+    assert outputs(tmp_path / "far", tmp_path) == outputs(tmp_path / "whole", tmp_path)
 
 
 @pytest.mark.slow
@@ -106,23 +127,3 @@ def test_single_jobs(cluster: Any, tmp_path: Path) -> None:
     while alive(number) and time.monotonic() < until:
         time.sleep(0.05)
     assert not alive(number) and not (tmp_path / "out" / SHARED).exists()
-
-
-@pytest.mark.slow
-def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = build(tiny(**VALUES, run={"retries": 2}), "x")
-    run(spec, tmp_path / "whole", LocalForked(2))
-    executor = Counting(cluster.address)
-
-    def kill(event: Event) -> None:
-        if event.done + event.failed == 1:
-            time.sleep(0.3)  # the place that has become free has its next job by then
-            cluster.remove_node(cluster.workers.pop(), allow_graceful=False)
-
-    account = run(spec, tmp_path / "far", executor, watch=kill)
-    assert account["missing"] == 0 and account["done"] == 4 and len(account["failed"]) == 2
-    assert executor.counts[:5] == [1, 2, 3, 4, 4] and max(executor.counts[5:]) <= 2 + QUEUE
-    records = [Store(tmp_path / "far").read(path.stem) for path in (tmp_path / "far" / "cells").glob("*.json")]
-    assert max(record["run"]["attempt"] for record in records if record) == 2, "no job was lost"
-    assert not capsys.readouterr().out, "Ray has printed where the account is printed"
-    assert outputs(tmp_path / "far", tmp_path) == outputs(tmp_path / "whole", tmp_path)

@@ -80,10 +80,10 @@ def test_only_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_order_of_the_run_does_not_show(tmp_path: Path) -> None:
-    values = tiny(models=["copies", "fake-shaky", "fake-failing"], seeds=[0, 1])
+    values = tiny(models=["fake-shaky", "fake-failing"], seeds=[0, 1])
     one, other = tmp_path / "one", tmp_path / "other"
     run(build(values, "x"), one, Inline())
-    for pattern in ("*/1/quick", "fake-failing*", "fake-shaky*", "*"):
+    for pattern in ("*/1/quick", "fake-failing*", "*"):
         run(build(values, "x"), other, Inline(), only=[pattern])
     assert outputs(one, tmp_path) == outputs(other, tmp_path)
 
@@ -114,10 +114,11 @@ def test_crash_and_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("FAKE_DEATHS", str(deaths))
     run_section = {"timeout": "5s", "retries": 2}
     spec = build(tiny(models=["fake-dying", "fake-slow", "copies"], run=run_section), "x")
-    account = run(spec, tmp_path / "out", LocalForked(), only=["fake-*"])
+    account = run(spec, tmp_path / "out", LocalForked(2), only=["fake-*"])
     errors = {each["cell"].split("/")[0]: each["what"] for each in account["failed"]}
     assert "signal 9" in errors["fake-dying"] and deaths.read_text() == "xxx"
     assert "stopped after 5 s" in errors["fake-slow"]
+    monkeypatch.setattr("tsprout.bench.executors.local.PRELOAD", [])  # more than one small job is worth
     rest = build(tiny(models=["fake-dying", "fake-slow", "copies"]), "x")
     assert run(rest, tmp_path / "out", LocalExecutor(1))["done"] == 1
 
@@ -163,12 +164,12 @@ def finished(folder: Path) -> int:
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """Broken off by SIGKILL again and again: tables and exports are those of an unbroken run, byte for byte."""
     suites = [{"name": "quick", "size": 10, "splits": 1}, {"name": "quick", "label": "more", "size": 12, "splits": 1}]
-    values = tiny(models=["copies", "fake-shaky", "fake-failing"], shots=[4, 6], suites=suites)
+    values = tiny(models=["fake-shaky", "fake-failing"], shots=[4, 6], suites=suites)
     run(build(values, "x"), tmp_path / "whole", Inline())
     wanted = outputs(tmp_path / "whole", tmp_path)
     context, chance = multiprocessing.get_context("fork"), random.Random(7)
     broken, done = tmp_path / "broken", [0]
-    for _ in range(4):
+    for _ in range(3):
         process = context.Process(target=child, args=(values, str(broken)))
         process.start()
         # Once it has got on by a cell, and then at any moment.

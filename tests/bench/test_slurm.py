@@ -54,7 +54,7 @@ def test_the_same_as_at_home(tmp_path: Path, slurm: Path) -> None:
     values = tiny(models=["fake-shaky", "fake-failing"], run={"slurm": {"partition": "long"}})
     run(build(values, "x"), tmp_path / "whole", LocalForked())
     account = run(
-        build(values, "x"), tmp_path / "far", SubmititExecutor(tmp_path / "far", {"partition": "long"}, poll=0.2)
+        build(values, "x"), tmp_path / "far", SubmititExecutor(tmp_path / "far", {"partition": "long"}, poll=2.0)
     )
     assert account["done"] == 1 and len(account["failed"]) == 1
     assert outputs(tmp_path / "far", tmp_path) == outputs(tmp_path / "whole", tmp_path)

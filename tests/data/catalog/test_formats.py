@@ -575,8 +575,8 @@ def test_rows_of_the_source_are_rows_of_the_set(tmp_path: Path, name: str) -> No
 def text_of(values: np.ndarray, sep: str = ",", missing: str = "", decimal: str = ".") -> list[str]:
     """A line a row, with as many digits as float32 needs."""
     lines = []
-    for row in np.atleast_2d(values):
-        cells = [missing if np.isnan(v) else str(np.float32(v)).replace(".", decimal) for v in row]
+    for row in np.atleast_2d(values).astype(np.float32):
+        cells = [missing if v != v else str(v).replace(".", decimal) for v in row]
         lines.append(sep.join(cells))
     return lines
 
