@@ -87,12 +87,12 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert [line.split("#")[0].strip() for line in first] == ["make demo", "make test"]
 
 
-def test_ci_runs_make_test() -> None:
+def test_ci_runs_the_tests_and_the_smoke_benchmark() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     text = script.read_text(encoding="utf-8")
     assert "set -euo pipefail" in text
-    assert text.rstrip().endswith("make test")
+    assert text.rstrip().endswith("make test\nmake smoke")
 
 
 def test_make_says_what_to_do_without_python(tmp_path: Path) -> None:
