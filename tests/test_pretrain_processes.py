@@ -20,6 +20,10 @@ pytest.importorskip("lightning_fabric")
 yaml = pytest.importorskip("yaml")
 
 
+# Whoever starts it: how many it runs as is asked, not what it learns.
+BRIEF = ("-o", "out", "--json", "--steps", "2", "--set", "training.validate_every=0")
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tiny_place(tmp_path, monkeypatch)
@@ -48,7 +52,7 @@ def test_two_processes_give_the_curve_of_one(run: Run, place: Path) -> None:
 @pytest.mark.slow
 def test_torchrun_starts_the_same_command(place: Path) -> None:
     launcher = ("torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2", "-m")
-    process = outside(place, "-o", "out", "--json", module=(*launcher, "tsprout"))
+    process = outside(place, *BRIEF, module=(*launcher, "tsprout"))
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert json.loads(out)["processes"] == 2
@@ -67,9 +71,7 @@ def test_slurm_starts_the_same_command(place: Path) -> None:
         "SLURM_JOB_NAME": "train",
     }
     facts |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = [
-        outside(place, "-o", "out", "--json", **facts, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in ("0", "1")
-    ]
+    started = [outside(place, *BRIEF, **facts, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in ("0", "1")]
     first, second = (process.communicate(timeout=180) for process in started)
     assert [process.returncode for process in started] == [0, 0], first[1] + second[1]
     assert json.loads(first[0])["processes"] == 2
