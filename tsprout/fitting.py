@@ -97,7 +97,8 @@ def fit_model(
         model: pre-trained; left as it is.
         latent: ``(n, channels, length)`` scaled, NaN where not observed.
         lengths: ``(n,)`` each series' own length.
-        mode: one of :data:`MODES`. ``auto`` keeps the better of prompt-only and fully fine-tuned.
+        mode: one of :data:`MODES`. ``auto`` fine-tunes fully for as long as it does no
+            harm on series held back, see :func:`tsprout.train.finetune.best_step`, or not at all.
         seconds: budget for training.
         seed: of everything random.
         progress: told stage, steps done, steps in all.

@@ -230,7 +230,7 @@ class Sprout:
 
         Args:
             data: path of a file, :class:`SeriesSet`, pandas or polars frame, or array (then with ``axes=``).
-            mode: ``"auto"`` keeps the better of the next two on series held back; ``"prompt"`` shows the model the
+            mode: ``"auto"`` takes one of the next two, by series held back; ``"prompt"`` shows the model the
                 series without training; ``"full"``, ``"lora"``, ``"bias"`` and ``"token"`` fine-tune all weights,
                 low-rank adapters, biases and gains, or the dataset token.
             budget: time for training, such as ``"30s"`` or ``"2m"``. It is turned into a number of steps by a fixed
