@@ -29,8 +29,8 @@ class FitReport:
 
     ``mode`` kept and ``requested``; ``reason`` in one sentence; training ``steps`` kept; ``seconds`` it took;
     ``validation``: energy score of samples on the held-back series (lower is better) by candidate, with its ``curve``
-    by step; ``held_back``: how many series; ``copying``: by candidate, median distance of samples to the shots in
-    units of the distance of held-back series to them (1: as far as unseen series, 0: copies); ``notes`` for the user.
+    by step; ``held_back``: how many series; ``copying``: by candidate, median distance of samples to the shots in units
+    of that of real series to the nearest other (1: as far as unseen series, 0: copies); ``notes`` for the user.
     """
 
     mode: str
@@ -229,9 +229,10 @@ def _reason(report: FitReport, steps: int, copied: bool) -> str:
         )
         ratio = report.copying[report.mode]
         warning = ": further out than they should" if ratio > 2 else ""
-        far = f"samples lie {ratio:.2f} times as far from your series as those do{warning}"
+        far = f"samples lie {ratio:.2f} times as far from your series as these from each other{warning}"
         return f"{steps} training steps {told}, and {far}"
     if copied and after < before:
         ratio = report.copying[report.mode]
-        return f"training began to copy your series: samples lay {ratio:.2f} times as far from them as the {held} do"
+        far = f"samples lay {ratio:.2f} times as far from them as they from each other"
+        return f"training began to copy your series: {far}"
     return f"training raised the error of samples on the {held}"

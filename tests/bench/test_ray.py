@@ -36,7 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
-        quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
+        quick = {"worker_niceness": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
         head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": quick}
         found = Cluster(initialize_head=True, head_node_args=head)
         try:
@@ -68,6 +68,15 @@ def alive(number: int) -> bool:
     return "zombie" not in Path(f"/proc/{number}/status").read_text()
 
 
+def until_busy(node: str, patience: float = 20) -> None:
+    """Wait until the only processor of a node is at work."""
+    from ray._private.state import available_resources_per_node
+
+    late = time.monotonic() + patience
+    while available_resources_per_node().get(node, {}).get("CPU", 0) and time.monotonic() < late:
+        time.sleep(0.02)
+
+
 def test_no_place_for_its_files() -> None:
     with pytest.raises(InputError, match="Ray cannot be used") as caught:
         RayExecutor(temp="/tmp/" + "long" * 30)
@@ -83,7 +92,7 @@ def test_a_node_is_killed_and_nothing_shows(cluster: Any, tmp_path: Path, capsys
 
     def kill(event: Event) -> None:
         if event.done + event.failed == 1:
-            time.sleep(0.3)  # the place that has become free has its next job by then
+            until_busy(cluster.other.node_id)
             cluster.remove_node(cluster.other, allow_graceful=False)
 
     account = run(spec, tmp_path / "far", executor, watch=kill)

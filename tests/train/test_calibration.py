@@ -108,7 +108,7 @@ def test_gains_act_on_their_band_alone() -> None:
     assert np.allclose(filter_bands(series, np.ones((2, len(BANDS)))), series, atol=1e-5)
     gains = np.ones((2, len(BANDS)))
     gains[1, -1] = 0.5
-    before, after = band_power(series)[0], band_power(filter_bands(series, gains))[0]
+    before, after = band_power(series)[0].sum(0), band_power(filter_bands(series, gains))[0].sum(0)
     expected = before * gains**2
     assert np.allclose(after, expected, rtol=1e-3, atol=1e-5)
 
@@ -122,8 +122,8 @@ def test_rough_samples_of_smooth_shots_are_smoothed() -> None:
     assert gains is not None and gains.shape == (1, len(BANDS))
     assert gains[0, 0] == 1.0
     assert gains[0, -1] < 0.6
-    wanted = band_power(smooth[:100])[0]
-    assert np.allclose(band_power(filter_bands(rough[100:], gains))[0][:, 2:], wanted[:, 2:], rtol=0.5)
+    wanted = band_power(smooth[:100])[0].sum(0)
+    assert np.allclose(band_power(filter_bands(rough[100:], gains))[0].sum(0)[:, 2:], wanted[:, 2:], rtol=0.5)
 
 
 def test_few_values_correct_in_part() -> None:
@@ -132,6 +132,21 @@ def test_few_values_correct_in_part() -> None:
     assert one is not None and many is not None
     away = np.abs(np.log(np.stack([one, many])[:, 0, 1:]))
     assert (away[0] <= away[1] + 0.05).all() and away[0].sum() < away[1].sum()
+
+
+def test_a_trained_spectrum_is_corrected_beyond_chance() -> None:
+    rng = np.random.default_rng(0)
+    shots = Shots.from_latent(rng.standard_normal((10, 2, 32)).astype(np.float32), np.full(10, 32))
+    drawn = rng.standard_normal((128, 2, 32)).astype(np.float32)
+    whole, part = (band_gains(drawn, shots, trained=trained) for trained in (False, True))
+    assert whole is not None and part is not None
+    assert np.abs(np.log(part)).sum() < np.abs(np.log(whole)).sum() / 2
+    # What the shots show for certain is corrected as ever.
+    loud = band_gains(filter_bands(drawn, np.full((2, len(BANDS)), 3.0)), shots, trained=True)
+    assert loud is not None and np.allclose(loud[:, 1:], 1 / 3, rtol=0.3) and (loud[:, 0] == 1).all()
+    # A single series says nothing of chance.
+    alone = band_gains(3 * drawn, shots[np.array([0])], trained=True)
+    assert alone is not None and (alone == 1).all()
 
 
 @pytest.mark.parametrize("broken", ["gaps", "short"])

@@ -12,7 +12,7 @@ from tiny_models import CONFIGS, PADDED, TRANSFORMER, same_weights, snapshot, wa
 from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES, AdapterConfig
-from tsprout.train.finetune import FinetuneConfig, _Episodes, best_step, finetune, with_new_token
+from tsprout.train.finetune import UNGUIDED_STEPS, FinetuneConfig, _Episodes, best_step, finetune, with_new_token
 from tsprout.train.judge import Judge, Judgement
 from tsprout.train.shots import Shots
 
@@ -142,6 +142,11 @@ def test_best_step() -> None:
     assert best_step({0: good, 2: copied}) == 0
     # Where all copy, the least bad.
     assert best_step({2: copied, 4: Judgement(0.05, 0.2)}) == 4
+    # Nearer to the shots than unseen series are is second best, and better than not trained.
+    near = Judgement(0.8, 0.6)
+    assert best_step({0: good, 2: good, 4: near}) == 2
+    assert best_step({0: good, 2: near, 4: near, 6: copied}) == 4
+    assert best_step({0: near, 2: Judgement(2.0, 1.0)}) == 0
 
 
 def test_judging_does_not_change_training() -> None:
@@ -245,7 +250,7 @@ def test_a_new_token_starts_from_the_null_token_or_from_the_mean() -> None:
     base = woken(TRANSFORMER)
     twin, row = with_new_token(base)
     token = twin.backbone.conditioner.token
-    assert row == 3 and twin.config.rows == 4
+    assert row == 3 and twin.config == replace(base.config, rows=4)
     assert torch.equal(token.table[3], base.backbone.conditioner.token.null)
     # So before training nothing has changed.
     x = torch.randn(2, 2, 16)
@@ -254,6 +259,16 @@ def test_a_new_token_starts_from_the_null_token_or_from_the_mean() -> None:
     padded = woken(PADDED)
     twin, _ = with_new_token(padded)
     torch.testing.assert_close(twin.backbone.conditioner.token.table[3], padded.backbone.conditioner.token.mean())
+
+
+def test_what_is_trained_is_drawn_without_guidance_in_more_steps() -> None:
+    for steps, expected in ((6, UNGUIDED_STEPS), (24, 24)):
+        guided = woken(replace(TRANSFORMER, guidance=1.5, steps=steps))
+        for twin in (with_new_token(guided)[0], finetune(guided, shots(), "bias", QUICK).model):
+            assert (twin.config.guidance, twin.config.steps) == (1.0, expected)
+        assert guided.config.guidance == 1.5
+    plain = replace(TRANSFORMER, guidance=1.0, steps=4)
+    assert with_new_token(woken(plain))[0].config.steps == 4
 
 
 def test_a_model_without_tokens_gets_none() -> None:

@@ -103,6 +103,13 @@ def test_copies_are_seen_through_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not judged(monkeypatch, waves(128, seed=5), own, shots(5, seed=9)).copies
 
 
+def test_held_back_series_far_from_all_others_make_nobody_a_copyist(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, stray = shots(8), Shots.from_latent(waves(2, seed=9) + 6, np.full(2, 16))
+    verdict = judged(monkeypatch, waves(128, seed=5), own, stray)
+    assert verdict.copying == pytest.approx(1, abs=0.3)
+    assert judged(monkeypatch, np.tile(waves(8), (16, 1, 1)), own, stray).copies
+
+
 def test_a_constant_channel_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_third(values: np.ndarray, third: float) -> np.ndarray:
         return np.concatenate([values, np.full((len(values), 1, 16), third, np.float32)], axis=1)

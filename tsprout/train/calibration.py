@@ -5,12 +5,13 @@ few samples show by how much. First the power of each band of frequencies, band 
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
 draws them. A trained model has learnt level and spread from the same few shots, so it is corrected by as much as these
-show beyond chance: the shift and the logarithm of the factor are shrunk as James and Stein (1961) do, by their sampling
-variance over their square. What all this brings is in ``docs/experiments/fine-tuning.md``.
+show beyond chance: the shift and the logarithms of factor and gains are shrunk as James and Stein (1961) do, by their
+sampling variance over their square. What all this brings is in ``docs/experiments/fine-tuning.md``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ _SAMPLES, _MOST_STEPS = 128, 10
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
 BANDS = (0.0, 0.06, 0.12, 0.25, 0.5, 1.0)
-# So many values of the spectrum count as evidence that the model is right already.
+# So many values of the spectrum count as evidence that an untrained model is right already.
 _DOUBT = 4.0
 
 
@@ -78,10 +79,9 @@ def filter_bands(series: np.ndarray, gains: np.ndarray, bands: tuple[float, ...]
 
 
 def band_power(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of squares ``(channels, bands)`` and number ``(bands,)`` of the cosines of ``(n, channels, length)``."""
+    """Sum of squares ``(n, channels, bands)`` and number ``(bands,)`` of the cosines of ``(n, channels, length)``."""
     members = band_of(series.shape[-1])[:, None] == np.arange(len(BANDS))
-    power = (dct(series.astype(np.float64), axis=-1, norm="ortho") ** 2).sum(0) @ members
-    return power, members.sum(0) * len(series)
+    return dct(series.astype(np.float64), axis=-1, norm="ortho") ** 2 @ members, members.sum(0)
 
 
 def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +154,7 @@ def calibrate(
 def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:
     """What gives ``drawn (n, channels, length)`` the level, spread and spectrum of the shots, channel by channel; of a
     ``trained`` model as far as they differ by more than chance."""
-    gains = band_gains(drawn, shots)
+    gains = band_gains(drawn, shots, trained=trained)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
     values, observed, complete = shots.values.numpy(), shots.observed.numpy(), np.isfinite(drawn)
@@ -172,20 +172,36 @@ def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Cal
     return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), bands)
 
 
-def band_gains(drawn: np.ndarray, shots: Shots) -> np.ndarray | None:
+def band_gains(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> np.ndarray | None:
     """Gains ``(channels, bands)`` that bring the power of ``drawn (n, channels, length)`` to that of the shots.
 
-    From shots of that length or longer without a missing value, each about its own mean; ``None`` where there are
-    none. A band of which the shots have few values is corrected in part, one of which they have none not at all.
+    From shots of that length or longer without a missing value, each about its own mean; ``None`` where there are none.
+    Of a ``trained`` model as far as the power differs by more than chance. Of another, a band of which the shots have
+    few values is corrected in part. One of which they have none is left alone.
     """
     length = drawn.shape[-1]
     whole = shots.observed[..., :length].all(dim=2).all(dim=1).numpy() & (shots.lengths >= length)
     if not whole.any() or length < 4:
         return None
-    wanted, count = band_power(shots.values.numpy()[whole][..., :length])
-    found, many = band_power(drawn)
-    known = (count > 0) & (wanted > 0) & (found > 0)
-    ratio = np.where(known, wanted / np.maximum(count, 1), 1) / np.where(known, found / np.maximum(many, 1), 1)
-    gains: np.ndarray = np.clip(np.sqrt(ratio), 1 / _MOST, _MOST) ** (count / (count + _DOUBT))
+    wanted, members = band_power(shots.values.numpy()[whole][..., :length])
+    found, _ = band_power(drawn)
+    own, power = wanted.mean(0), found.mean(0)
+    known = (members > 0) & (own > 0) & (power > 0)
+    gain = np.log(np.where(known, own, 1) / np.where(known, power, 1)) / 2
+    if trained:
+        gain = _beyond_chance(gain, (_relative_variance(wanted) + _relative_variance(found)) / 4)
+        gains: np.ndarray = np.exp(gain.clip(-math.log(_MOST), math.log(_MOST)))
+    else:
+        count = members * len(wanted)
+        gains = np.exp(gain.clip(-math.log(_MOST), math.log(_MOST)) * count / (count + _DOUBT))
     gains[:, 0] = 1.0  # levels are a matter of the shift, and a handful of shots says little of their spread
     return gains
+
+
+def _relative_variance(power: np.ndarray) -> np.ndarray:
+    """Of the mean over series of ``(n, channels, bands)``, in units of its square; infinite from fewer than two."""
+    if len(power) < 2:
+        return np.full(power.shape[1:], np.inf)
+    mean = power.mean(0)
+    variance: np.ndarray = power.var(0, ddof=1) / len(power) / np.where(mean > 0, mean, 1) ** 2
+    return variance

@@ -26,6 +26,8 @@ from tsprout.train.shots import Shots, encode_prompts
 # Share of a score that a few held-back series cannot tell. Within it longer training is better: it teaches the fine
 # structure, which the score hardly sees (docs/experiments/fine-tuning.md).
 INDIFFERENT = 0.08
+# Of the solver, for what is trained from a guided model: about as many calls of the network as its own guided steps.
+UNGUIDED_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,15 @@ class Finetuned:
 def with_new_token(model: Denoiser) -> tuple[Denoiser, int | None]:
     """A copy of the model with one more row in its token table, and that row.
 
+    Its samples are not guided: that sharpens what an untrained model makes of the shots, and harms one trained on them;
+    the calls of the network that this saves are better spent on steps (docs/experiments/fine-tuning.md).
+
     With a prompt the new set starts from the null token, which pre-training met together with every prompt; without one
     it starts from the mean of all rows (arXiv 2505.20446).
     """
     config = model.config
+    if config.guidance != 1:
+        config = replace(config, guidance=1.0, steps=max(config.steps, UNGUIDED_STEPS))
     if not config.rows:
         twin = Denoiser(config).to(model.device)
         twin.load_state_dict(model.state_dict())
@@ -135,7 +142,8 @@ class _Episodes:
 
 
 def best_step(judged: dict[int, Judgement]) -> int:
-    """The last step among those that did not copy whose score is within :data:`INDIFFERENT` of the lowest of them.
+    """The last step among those whose score is within :data:`INDIFFERENT` of the lowest and whose samples are clear of
+    the shots; where no trained one is, the last whose samples are at least no copies.
 
     Step 0, before training, has copied from nobody. Where all copy it is the one with the lowest score.
     """
@@ -143,7 +151,8 @@ def best_step(judged: dict[int, Judgement]) -> int:
     if not fair:
         return min(judged, key=lambda step: judged[step].score)
     lowest = min(fair.values())
-    return max(step for step, score in fair.items() if score <= lowest + INDIFFERENT * abs(lowest))
+    good = [step for step, score in fair.items() if score <= lowest + INDIFFERENT * abs(lowest)]
+    return max([step for step in good if step and judged[step].clear] or good)
 
 
 def finetune(
