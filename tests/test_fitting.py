@@ -59,17 +59,23 @@ def test_every_mode(mode: str) -> None:
 
 
 def scripted(
-    monkeypatch: pytest.MonkeyPatch, *verdicts: tuple[float, float], mode: str = "auto", progress=None
+    monkeypatch: pytest.MonkeyPatch,
+    *verdicts: tuple[float, float],
+    mode: str = "auto",
+    progress=None,
+    delivered: float = 0.9,
 ) -> Fitted:
-    """A fit whose judge says these scores and copying ratios, before training and at steps 2 and 4.
+    """A fit whose judge says these scores and copying ratios, before training and at steps 2 and 4, and ``delivered``
+    as the copying ratio of what is trained on all series.
 
     What is shown and not trained, and has no token of its own, is judged as before training.
     """
     said = iter(verdicts)
 
     def judge(model: Denoiser, row: int | None, *, trained: bool = True) -> Judgement:
-        return Judgement(*(verdicts[0] if row is None else next(said)))
+        return Judgement(*(verdicts[0] if row is None else next(said, (0.0, delivered))))
 
+    monkeypatch.setattr("tsprout.train.finetune.LEAST_STEPS", 0)
     monkeypatch.setattr(fitting, "Judge", lambda *_, **__: judge)
     return fit(woken(TRANSFORMER), mode, progress=progress)
 
@@ -106,7 +112,7 @@ def test_auto_goes_without_training_that_did_not_help(monkeypatch: pytest.Monkey
 def test_auto_trains_where_the_judge_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     report = scripted(monkeypatch, (1.0, 1.0), (1.02, 0.9), (1.04, 0.8)).report
     assert (report.mode, report.steps) == ("full", 4)
-    assert "finer structure" in report.reason and "within 8%" in report.reason
+    assert "about the same" in report.reason and "within 8 %" in report.reason
     assert report.validation == {"full": 1.04, "prompt": 1.0}
 
 
@@ -119,6 +125,18 @@ def test_auto_goes_without_training_that_copies(monkeypatch: pytest.MonkeyPatch)
 def test_auto_keeps_what_came_before_the_copying(monkeypatch: pytest.MonkeyPatch) -> None:
     report = scripted(monkeypatch, (1.0, 1.0), (0.9, 0.8), (0.2, 0.1)).report
     assert (report.mode, report.steps) == ("full", 2)
+
+
+def test_what_is_delivered_is_looked_at_for_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = scripted(monkeypatch, (1.0, 1.0), (0.9, 0.8), (0.8, 0.8), delivered=0.4)
+    assert "samples lie 0.40 times as far" in fitted.report.reason and fitted.report.copying["full"] == 0.4
+    assert any("near to copies: they lie 0.40 times" in note for note in fitted.report.notes)
+    assert scripted(monkeypatch, (1.0, 1.0), (0.9, 0.8), (0.8, 0.8), delivered=0.6).report.notes == ()
+
+
+def test_copying_is_the_reason_where_the_error_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "began to copy" in scripted(monkeypatch, (1.0, 1.0), (1.03, 0.3)).report.reason
+    assert "raised the error" in scripted(monkeypatch, (1.0, 1.0), (1.3, 0.3)).report.reason
 
 
 def test_a_mode_asked_for_is_trained_even_where_it_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +202,7 @@ def test_auto_survives_training_that_blows_up(monkeypatch: pytest.MonkeyPatch) -
 def test_the_budget_caps_the_steps_and_says_so() -> None:
     report = fit(woken(TRANSFORMER), "full", seconds=1e-9).report
     assert sorted(report.curve) == [0, 1]
-    assert any("1 training steps only" in note for note in report.notes)
+    assert any("1 training step only" in note for note in report.notes)
 
 
 def test_the_clock_is_a_guard_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

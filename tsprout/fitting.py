@@ -1,4 +1,4 @@
-"""Fit a model to the shots: hold some back, fine-tune within the budget, keep what serves the held-back series best."""
+"""Fit a model to the shots: hold some back, fine-tune within the budget, keep what serves the held-back series."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.finetune import INDIFFERENT, FinetuneConfig, best_step, finetune
-from tsprout.train.judge import MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
+from tsprout.train.judge import CLEAR_COPYING_RATIO, MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
 from tsprout.train.loop import Progress
 from tsprout.train.shots import Shots, is_shown
 
@@ -179,23 +179,28 @@ def _search(
         report.validation[report.mode], report.copying[report.mode] = verdict.score, verdict.copying
         if shown is not None:
             report.validation["prompt"], report.copying["prompt"] = shown.score, shown.copying
-        report.reason = _reason(report, steps, any(verdict.copies for verdict in trained.values()))
         if steps == 0:
+            report.reason = _untrained(report, list(trained.values()))
             report.mode = "prompt"
             if progress is not None:
                 progress("train", 1, 1)
             return _shown(model, shots, report, seed)
     else:
-        report.reason = f"{_asked(report)}: {steps} training steps, none of them checked on series held back"
-        report.notes += (f"{_too_few(shots)} to hold any back: trained for {steps} steps unseen",)
+        report.notes += (f"{_too_few(shots)} to hold any back: trained for {_count(steps)} unseen",)
     if config.steps < config.evaluate_every:
-        report.notes += (f"the budget bought {config.steps} training steps only; a larger one would serve better",)
+        report.notes += (f"the budget bought {_count(config.steps)} only; a larger one would serve better",)
     final = replace(config, blind_steps=steps)
     left = max(0.3 * seconds, seconds - (time.monotonic() - begun))
     tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=left, progress=progress, stage="train")
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:
         report.notes += (_BY_THE_CLOCK,)
+    if len(held):
+        # Trained on all of them a model comes nearer to the shots than on some: what is delivered is what is told.
+        report.copying[report.mode] = (near := Judge(shots, shots[held], seed=seed)(tuned.model, tuned.row)).copying
+        if near.copies:
+            report.notes += (f"samples come near to copies: they {_distance(near.copying)}",)
+    report.reason = _trained(report)
     told = is_shown(len(shots), trained=True)
     fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, shown=told, trained=True)
     return Fitted(tuned.model, tuned.adapter, tuned.row, report, fix)
@@ -214,25 +219,37 @@ def _asked(report: FitReport) -> str:
     return "asked for" if report.requested != "auto" else "this model has no prompt encoder, so it has to be trained"
 
 
-def _reason(report: FitReport, steps: int, copied: bool) -> str:
-    """Why what is kept is kept, in a sentence."""
-    held = f"{report.held_back} held-back series"
+def _count(steps: int) -> str:
+    return f"{steps} training step{'s' if steps != 1 else ''}"
+
+
+def _distance(ratio: float) -> str:
+    return f"lie {ratio:.2f} times as far from your series as these from each other"
+
+
+def _trained(report: FitReport) -> str:
+    """Why a trained model is kept, in a sentence."""
+    held, steps = f"{report.held_back} held-back series", _count(report.steps)
+    if not report.held_back:
+        return f"{_asked(report)}: {steps}, none of them checked on series held back"
     if report.requested != "auto" or "prompt" not in report.validation:
-        return f"{_asked(report)}: {steps} training steps, the best of those tried on the {held}"
+        return f"{_asked(report)}: {steps}, about the longest training that serves the {held} as well as any"
     before, after = report.validation["prompt"], report.validation[report.mode]
-    if steps:
-        gain = 100 * (before - after) / max(abs(before), 1e-9)
-        told = (
-            f"brought the error of samples on the {held} down by {gain:.0f} %"
-            if gain >= 1
-            else f"teach finer structure at the same error of samples on the {held} (within {INDIFFERENT:.0%})"
-        )
-        ratio = report.copying[report.mode]
-        warning = ": further out than they should" if ratio > 2 else ""
-        far = f"samples lie {ratio:.2f} times as far from your series as these from each other{warning}"
-        return f"{steps} training steps {told}, and {far}"
-    if copied and after < before:
-        ratio = report.copying[report.mode]
-        far = f"samples lay {ratio:.2f} times as far from them as they from each other"
-        return f"training began to copy your series: {far}"
-    return f"training raised the error of samples on the {held}"
+    gain = 100 * (before - after) / max(abs(before), 1e-9)
+    told = (
+        f"brought the error of samples on the {held} down by {gain:.0f} %"
+        if gain >= 1
+        else f"left the error of samples on the {held} about the same (within {100 * INDIFFERENT:.0f} %)"
+    )
+    ratio = report.copying[report.mode]
+    warning = ": further out than they should" if ratio > 2 else ""
+    return f"{steps} {told}, and samples {_distance(ratio)}{warning}"
+
+
+def _untrained(report: FitReport, tried: list[Judgement]) -> str:
+    """Why ``auto`` keeps the model as it is, in a sentence."""
+    before = report.validation["prompt"]
+    near = [verdict.copying for verdict in tried if verdict.score <= before + INDIFFERENT * abs(before)]
+    if near and min(near) < CLEAR_COPYING_RATIO:
+        return f"training began to copy your series: samples {_distance(min(near))}"
+    return f"training raised the error of samples on the {report.held_back} held-back series"

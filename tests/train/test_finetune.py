@@ -12,7 +12,15 @@ from tiny_models import CONFIGS, PADDED, TRANSFORMER, same_weights, snapshot, wa
 from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES, AdapterConfig
-from tsprout.train.finetune import UNGUIDED_STEPS, FinetuneConfig, _Episodes, best_step, finetune, with_new_token
+from tsprout.train.finetune import (
+    LEAST_STEPS,
+    UNGUIDED_STEPS,
+    FinetuneConfig,
+    _Episodes,
+    best_step,
+    finetune,
+    with_new_token,
+)
 from tsprout.train.judge import Judge, Judgement
 from tsprout.train.shots import Shots
 
@@ -133,20 +141,42 @@ def test_training_ends_where_it_copies_and_keeps_what_does_not() -> None:
 
 def test_best_step() -> None:
     good, better, copied = Judgement(0.8, 1.0), Judgement(0.5, 0.9), Judgement(0.1, 0.1)
-    assert best_step({0: good, 2: better, 4: copied}) == 2
-    # What the score cannot tell is decided by the length of training.
-    assert best_step({0: good, 2: good}) == 2
-    assert best_step({0: good, 2: Judgement(0.85, 1.0), 4: Judgement(0.88, 1.0)}) == 2
-    # Before training nothing has been copied from anybody.
-    assert best_step({0: copied, 2: good}) == 0
-    assert best_step({0: good, 2: copied}) == 0
-    # Where all copy, the least bad.
-    assert best_step({2: copied, 4: Judgement(0.05, 0.2)}) == 4
-    # Nearer to the shots than unseen series are is second best, and better than not trained.
-    near = Judgement(0.8, 0.6)
-    assert best_step({0: good, 2: good, 4: near}) == 2
-    assert best_step({0: good, 2: near, 4: near, 6: copied}) == 4
-    assert best_step({0: near, 2: Judgement(2.0, 1.0)}) == 0
+    assert best_step({0: good, 20: better, 40: copied}) == 20
+    # Within 8 % of the lowest longer training is better, for it teaches what the score hardly sees.
+    assert best_step({0: good, 20: good}) == 20
+    assert best_step({0: good, 20: Judgement(0.85, 1.0), 40: Judgement(0.88, 1.0)}) == 20
+    assert best_step({0: Judgement(-1.0, 1.0), 20: Judgement(-0.95, 1.0), 40: Judgement(-0.9, 1.0)}) == 20
+    # Before training nothing is copied; where all copy, the score decides.
+    assert best_step({0: copied, 20: good}) == 0
+    assert best_step({0: good, 20: copied}) == 0
+    assert best_step({20: copied, 40: Judgement(0.05, 0.2)}) == 40
+
+
+def test_nearer_to_the_shots_than_unseen_series_is_second_best() -> None:
+    good, near = Judgement(0.8, 1.0), Judgement(0.7, 0.6)
+    assert best_step({0: good, 20: good, 40: near}) == 20
+    assert best_step({0: good, 20: near, 40: Judgement(0.71, 0.55)}) == 20
+    assert best_step({0: good, 20: Judgement(0.81, 0.55)}) == 0
+    assert best_step({0: near, 20: Judgement(2.0, 1.0)}) == 0
+
+
+def test_a_few_steps_must_be_better_to_be_kept() -> None:
+    good = Judgement(0.8, 1.0)
+    assert best_step({0: good, LEAST_STEPS - 1: Judgement(0.81, 1.0)}) == 0
+    assert best_step({0: good, LEAST_STEPS - 1: Judgement(0.79, 1.0)}) == LEAST_STEPS - 1
+    assert best_step({5: good}) == 5
+
+
+def test_a_further_step_never_brings_an_earlier_one_back() -> None:
+    # So the weights of the best step so far are the only ones to keep.
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        judged: dict[int, Judgement] = {}
+        best = -1
+        for step in range(0, 90, 10):
+            judged[step] = Judgement(1 + 0.1 * rng.standard_normal(), rng.uniform(0.4, 1.2))
+            before, best = best, best_step(judged)
+            assert best in (before, step)
 
 
 def test_judging_does_not_change_training() -> None:

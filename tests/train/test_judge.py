@@ -9,7 +9,7 @@ from tiny_models import PADDED, TRANSFORMER, waves, woken
 
 from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
-from tsprout.train.judge import Judge, Judgement, energy_score, hold_back
+from tsprout.train.judge import Judge, Judgement, _few_lengths, energy_score, hold_back
 from tsprout.train.shots import Shots
 
 
@@ -108,6 +108,30 @@ def test_held_back_series_far_from_all_others_make_nobody_a_copyist(monkeypatch:
     verdict = judged(monkeypatch, waves(128, seed=5), own, stray)
     assert verdict.copying == pytest.approx(1, abs=0.3)
     assert judged(monkeypatch, np.tile(waves(8), (16, 1, 1)), own, stray).copies
+
+
+def test_series_that_are_there_twice_hide_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = Shots.from_latent(np.concatenate([waves(6), waves(6)]), np.full(12, 16))
+    copies = judged(monkeypatch, np.tile(waves(6), (22, 1, 1))[:128], twice, twice[np.array([0, 7])])
+    assert copies.copying == pytest.approx(0, abs=0.01) and copies.copies
+    assert judged(monkeypatch, waves(128, seed=5), twice, twice[np.array([0, 7])]).copying > 0.7
+
+
+def test_a_channel_that_is_level_within_every_series_does_not_drown_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_level(values: np.ndarray, seed: int) -> np.ndarray:
+        level = np.random.default_rng(seed).standard_normal((len(values), 1, 1)) * np.ones((1, 1, 16))
+        return np.concatenate([values, level.astype(np.float32)], axis=1)
+
+    own, held = (Shots.from_latent(with_level(waves(n, seed=s), s), np.full(n, 16)) for n, s in ((6, 0), (4, 9)))
+    drawn = with_level(waves(128, seed=5), 5)
+    drawn[:, 2] += np.random.default_rng(1).normal(0, 0.02, (128, 16)).astype(np.float32)
+    assert judged(monkeypatch, drawn, own, held).score < 4
+
+
+def test_many_lengths_are_judged_at_three() -> None:
+    lengths = np.array([8, 9, 10, 12, 13, 14, 16])
+    assert list(_few_lengths(lengths)) == [8, 8, 8, 12, 12, 12, 16]
+    assert list(_few_lengths(lengths[:3])) == [8, 9, 10]
 
 
 def test_a_constant_channel_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

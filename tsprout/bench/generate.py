@@ -80,7 +80,7 @@ def from_scratch(model: Denoiser, shots: SeriesSet, *, config: FinetuneConfig = 
     """The network of ``model`` from fresh weights, fitted to the shots with part of them held back for the judge."""
     scaler = Scaler.fit(shots)
     latent = scaler.transform(np.where(shots.observed, shots.values, np.nan))
-    fresh = Denoiser(replace(model.config, guidance=1.0), seed=seed).to(model.device)
+    fresh = Denoiser(model.config, seed=seed).to(model.device)
     found = fit_model(fresh, latent, shots.lengths, "full", seconds=_NO_CLOCK, seed=seed, config=config)
     return Sprout(
         found.model,

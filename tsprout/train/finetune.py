@@ -26,6 +26,8 @@ from tsprout.train.shots import Shots, encode_prompts
 # Share of a score that a few held-back series cannot tell. Within it longer training is better: it teaches the fine
 # structure, which the score hardly sees (docs/experiments/fine-tuning.md).
 INDIFFERENT = 0.08
+# Fewer steps teach nothing that a score could miss, and lose what an untrained model is drawn with.
+LEAST_STEPS = 20
 # Of the solver, for what is trained from a guided model: about as many calls of the network as its own guided steps.
 UNGUIDED_STEPS = 10
 
@@ -35,8 +37,8 @@ class FinetuneConfig:
     """How to fine-tune.
 
     ``steps`` at most; the judge looks after every ``evaluate_every`` of them, and training ends after ``patience``
-    looks without a better one. ``batch`` series a step, in ``episodes`` groups with a prompt of their own each.
-    ``ema`` of the weights. ``blind_steps``: how many steps to take where there is no judge.
+    looks that :func:`best_step` would not keep. ``batch`` series a step, in ``episodes`` groups with a prompt of their
+    own each. ``ema`` of the weights. ``blind_steps``: how many steps to take where there is no judge.
     """
 
     steps: int = 160
@@ -142,17 +144,20 @@ class _Episodes:
 
 
 def best_step(judged: dict[int, Judgement]) -> int:
-    """The last step among those whose score is within :data:`INDIFFERENT` of the lowest and whose samples are clear of
-    the shots; where no trained one is, the last whose samples are at least no copies.
+    """The last step among those that are clear of the shots and whose score is within :data:`INDIFFERENT` of the lowest
+    of these; where no trained one is, the one with the lowest score, trained or not, that is at least no copy.
 
-    Step 0, before training, has copied from nobody. Where all copy it is the one with the lowest score.
+    Step 0, before training, has copied from nobody. A training of fewer than :data:`LEAST_STEPS` must have the lowest
+    score itself. Where all copy it is the one with the lowest score. A further step never brings an earlier one back.
     """
-    fair = {step: verdict.score for step, verdict in judged.items() if step == 0 or not verdict.copies}
-    if not fair:
-        return min(judged, key=lambda step: judged[step].score)
-    lowest = min(fair.values())
-    good = [step for step, score in fair.items() if score <= lowest + INDIFFERENT * abs(lowest)]
-    return max([step for step in good if step and judged[step].clear] or good)
+    clear = {step: verdict.score for step, verdict in judged.items() if step == 0 or verdict.clear}
+    lowest = min(clear.values(), default=0.0)
+    within = lowest + INDIFFERENT * abs(lowest)
+    good = [step for step, score in clear.items() if score <= (within if step >= LEAST_STEPS else lowest)]
+    if any(good):
+        return max(good)
+    fair = {step: verdict for step, verdict in judged.items() if step == 0 or not verdict.copies} or judged
+    return min(fair, key=lambda step: fair[step].score)
 
 
 def finetune(
@@ -168,7 +173,7 @@ def finetune(
     stage: str = "fit",
     clock: Callable[[], float] = time.monotonic,
 ) -> Finetuned:
-    """Fine-tune a copy of ``model`` on ``shots``, keeping the weights the judge liked best.
+    """Fine-tune a copy of ``model`` on ``shots``, keeping the weights of :func:`best_step`.
 
     Args:
         model: left as it is.
@@ -203,9 +208,9 @@ def finetune(
     best = {n: p.clone() for n, p in loop.ema.average.items()}
     if progress is not None:
         progress(stage, 0, steps)
+    begun = clock()
     if judge is not None:
         judged[0] = judge(twin, row)
-    begun = clock()
     late = False
 
     def look(step: int) -> bool:

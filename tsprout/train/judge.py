@@ -61,6 +61,15 @@ def hold_back(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return np.sort(order[held:]), np.sort(order[:held])
 
 
+def _few_lengths(lengths: np.ndarray) -> np.ndarray:
+    """What each series is cut to before it is judged: every length costs samples of its own, so three at most."""
+    own = np.unique(lengths)
+    if len(own) <= 3:
+        return lengths
+    few = own[[0, len(own) // 2, -1]]
+    return few[np.searchsorted(few, lengths, side="right") - 1]
+
+
 def _distances(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """Root mean squared difference over the cells with ``weight`` 1, of every pair of rows: ``(len(a), len(b))``."""
     return torch.cdist(a * weight, b * weight) / weight.sum().clamp(min=1).sqrt()
@@ -88,11 +97,14 @@ class Judge:
         self.shots, self.seed = shots, seed
         steps, both = _increments(shots)
         mean_square = (steps**2 * both).sum((0, 2)) / both.sum((0, 2)).clamp(min=1)
-        self.step_scale = (mean_square.sqrt() + 1e-3)[:, None]
+        rms = mean_square.sqrt()[:, None]
+        # Of a channel that never changes within a series, the increments say nothing.
+        self.step_scale = torch.where(rms > 1e-3, rms + 1e-3, torch.inf)
         # A channel that is the same throughout the shots says nothing.
         low, high = (torch.where(shots.observed, shots.values, end) for end in (torch.inf, -torch.inf))
         self.alive = (high.amax((0, 2)) > low.amin((0, 2))).to(shots.values.dtype)[:, None]
         self.held = replace(held, values=held.values * self.alive)
+        self.at = _few_lengths(held.lengths)
         self._units: dict[int, float] = {}
 
     @torch.no_grad()
@@ -107,7 +119,7 @@ class Judge:
         memory = encode_prompts(model, [self.shots.part().to(model.device)]) if model.has_prompt else None
         rows = None if row is None else torch.full((1,), row, device=model.device)
         scores, ratios = [], []
-        for length in np.unique(self.held.lengths):
+        for length in np.unique(self.at):
             shape = (_SAMPLES, self.shots.values.shape[1], int(length))
             generator = torch.Generator().manual_seed(self.seed)
             steps = min(_MOST_STEPS, model.config.steps)
@@ -116,7 +128,7 @@ class Judge:
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
             fix = correction(drawn.numpy(), self.shots, trained=trained)
             drawn = torch.from_numpy(fix.apply(drawn.numpy())) * self.alive
-            some = self.held[np.flatnonzero(self.held.lengths == length)].cut(int(length))
+            some = self.held[np.flatnonzero(self.at == length)].cut(int(length))
             moves, known = _increments(some)
             drawn_moves = drawn.diff(dim=-1) / self.step_scale
             for i in range(len(some)):
@@ -143,27 +155,25 @@ class Judge:
 
     def _unit(self, shown: Shots, held: Shots) -> float:
         """Median distance of a real series to the nearest other, infinite where there is nothing to compare."""
-        away = _nearest(held.values, held.observed * self.alive, shown)
+        away = _nearest(held.values, held.observed * self.alive, shown, others=True)
         some = np.unique(np.linspace(0, len(shown) - 1, _MOST_APART).astype(int))
-        apart = _nearest(shown.values[some], shown.observed[some] * self.alive, shown, own=some)
+        apart = _nearest(shown.values[some], shown.observed[some] * self.alive, shown, others=True)
         real = torch.cat([away, apart])
         real = real[real.isfinite()]
         return float(real.median()) if len(real) else math.inf
 
 
-def _nearest(series: Tensor, weight: Tensor, shots: Shots, *, own: np.ndarray | None = None) -> Tensor:
+def _nearest(series: Tensor, weight: Tensor, shots: Shots, *, others: bool = False) -> Tensor:
     """Root mean squared difference of every series to the nearest shot, over the cells that both show: ``(n,)``.
 
-    ``own``: which shot each series is, and so not compared with. Infinite where there is nothing to compare.
+    ``others``: not to itself or to a series that is the same throughout. Infinite where there is nothing to compare.
     """
     out = torch.full((len(series),), torch.inf)
-    for i, (shot, observed) in enumerate(zip(shots.values, shots.observed, strict=True)):
+    for shot, observed in zip(shots.values, shots.observed, strict=True):
         both = weight * observed
         count = both.sum((1, 2))
         distance = ((series - shot) ** 2 * both).sum((1, 2)).div(count.clamp(min=1)).sqrt()
-        known = count > 0
-        if own is not None:
-            known = known & torch.from_numpy(own != i)
+        known = (count > 0) & (distance > 0) if others else count > 0
         out = torch.minimum(out, torch.where(known, distance, torch.inf))
     return out
 
