@@ -13,6 +13,7 @@ from tsprout import fitting
 from tsprout.errors import InputError, TrainingError
 from tsprout.fitting import MODES, FitReport, Fitted, fit_model, step_cost
 from tsprout.model import Denoiser
+from tsprout.train import judge as judge_module
 from tsprout.train.finetune import FinetuneConfig
 from tsprout.train.judge import Judgement
 from tsprout.train.shots import Shots
@@ -78,6 +79,27 @@ def scripted(
     monkeypatch.setattr("tsprout.train.finetune.LEAST_STEPS", 0)
     monkeypatch.setattr(fitting, "Judge", lambda *_, **__: judge)
     return fit(woken(TRANSFORMER), mode, progress=progress)
+
+
+def test_what_is_trained_is_corrected_as_such_and_what_is_shown_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged, corrected = [], []
+    plain, whole = judge_module.correction, fitting.calibrate
+
+    def judging(*what, trained: bool):
+        judged.append(trained)
+        return plain(*what, trained=trained)
+
+    def correcting(*what, trained: bool = False, **rest):
+        corrected.append(trained)
+        return whole(*what, trained=trained, **rest)
+
+    monkeypatch.setattr(judge_module, "correction", judging)
+    monkeypatch.setattr(fitting, "calibrate", correcting)
+    fit(woken(TRANSFORMER), "full")
+    # Before training and after each look, then shown and not trained, then what is delivered.
+    assert judged == [True, True, True, False, True]
+    fit(woken(TRANSFORMER), "prompt")
+    assert corrected == [True, False]
 
 
 def test_auto_keeps_training_that_helped_and_trains_as_long_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +183,10 @@ def test_auto_does_not_train_blind(n: int) -> None:
 
 @pytest.mark.parametrize("n", [1, 4])
 def test_a_mode_asked_for_trains_blind_and_says_so(n: int) -> None:
-    report = fit(woken(TRANSFORMER), "full", n=n).report
+    fitted = fit(woken(TRANSFORMER), "full", n=n)
+    report = fitted.report
+    # One series says nothing of level and spread that is beyond chance.
+    assert (fitted.calibration is None) == (n == 1)
     assert (report.mode, report.steps, report.held_back) == ("full", 2, 0)
     assert any("too few" in note for note in report.notes)
     assert "none of them checked" in report.reason

@@ -19,7 +19,7 @@ import pytest
 import torch
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, UNET, same_weights, snapshot, waves, woken
 
-from tsprout import checkpoint, fitting, synthesizer
+from tsprout import checkpoint, drawing, fitting, synthesizer
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import MODES
 from tsprout.model import Denoiser, ModelConfig
@@ -522,6 +522,23 @@ def test_drawn_otherwise_than_by_default_levels_are_put_right_for_that() -> None
     width = np.nanstd(shots(12).values, axis=(0, 2))
     for options in ({"guidance": 3.0}, {"steps": 9}, {"solver": "heun"}):
         assert (np.abs(level(**options) - wanted) < 0.3 * width).all(), options
+
+
+@pytest.mark.parametrize("mode", ["prompt", "full"])
+def test_what_is_drawn_otherwise_is_corrected_anew_and_only_that(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, told = fit(shots(6), mode), []
+    plain = drawing.calibrate
+
+    def spy(*what, trained: bool, **rest):
+        told.append(trained)
+        return plain(*what, trained=trained, **rest)
+
+    monkeypatch.setattr(drawing, "calibrate", spy)
+    usual = fitted.model.config
+    assert same(fitted.sample(3), fitted.sample(3, steps=usual.steps, solver=usual.solver, guidance=usual.guidance))
+    assert told == []
+    fitted.sample(3, guidance=3.0)
+    assert told == [mode == "full"]
 
 
 def test_a_model_that_is_shown_nothing_is_not_guided() -> None:

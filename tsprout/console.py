@@ -7,6 +7,7 @@ to standard error. ``quiet`` leaves only results, warnings and errors. rich is i
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import sys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 FLAGS = {"channels": "channel", "static_columns": "static-column", "missing_codes": "missing-code"}
 _ARGUMENT = re.compile(
     r"\b(format|id_column|time_column|channels|label_column|static_columns|axes|window|stride|orientation"
-    r"|missing_codes|encoding)=(?:(['\"])([^'\"]+)\2|(\w+))?"
+    r"|missing_codes|encoding)=(?:(['\"])([^'\"]+)\2|(\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
 )
 
 # Columns of a table that goes into a file or pipe, which has no width of its own.
@@ -35,14 +36,15 @@ Progress = Callable[[str, int, int], None]
 
 
 def as_flags(text: str) -> str:
-    """``text`` with ``window=24`` and the like, which Python users write, as ``--window 24``."""
+    """``text`` with ``window=24`` and the like, which Python users write, as ``--window 24``; a list, as one a name."""
 
     def flag(found: re.Match[str]) -> str:
         name, value = found.group(1), found.group(3) or found.group(4)
         if name == "orientation":
             return f"--{value}" if value else "--wide or --long"
         spelled = FLAGS.get(name, name.replace("_", "-"))
-        return f"--{spelled} {shlex.quote(value)}" if value else f"--{spelled}"
+        values = [value] if value else ast.literal_eval(found.group(5) or "[]")
+        return " ".join(f"--{spelled} {shlex.quote(each)}" for each in values) or f"--{spelled}"
 
     return _ARGUMENT.sub(flag, text)
 

@@ -56,10 +56,10 @@ def draw_batches(
     picked = templates(n, len(shots), seed)
     memories: dict[bytes, Memory | None] = {}
     correction = source.calibration
-    if correction is not None and any(value is not None for value in how.values()):
+    usual = source.model.config
+    if correction is not None and any(value not in (None, getattr(usual, name)) for name, value in how.items()):
         # It is of what the model draws by default; drawn otherwise, other levels come out.
-        told = is_shown(len(shots), source.trained)
-        correction = calibrate(source.model, own, seed=seed, row=source.row, shown=told, trained=source.trained, **how)
+        correction = calibrate(source.model, own, seed=seed, row=source.row, trained=source.trained, **how)
     for start in range(0, n, size):
         some = picked[start : start + size]
         lengths = shots.lengths[some] if length is None else np.full(len(some), length)

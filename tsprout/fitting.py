@@ -17,7 +17,7 @@ from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.finetune import INDIFFERENT, FinetuneConfig, best_step, finetune
 from tsprout.train.judge import CLEAR_COPYING_RATIO, MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
 from tsprout.train.loop import Progress
-from tsprout.train.shots import Shots, is_shown
+from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
@@ -201,8 +201,8 @@ def _search(
         if near.copies:
             report.notes += (f"samples come near to copies: they {_distance(near.copying)}",)
     report.reason = _trained(report)
-    told = is_shown(len(shots), trained=True)
-    fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, shown=told, trained=True)
+    # A single series says nothing of level and spread that is beyond chance.
+    fix = calibrate(tuned.model, shots, seed=seed, row=tuned.row, trained=True) if len(shots) > 1 else None
     return Fitted(tuned.model, tuned.adapter, tuned.row, report, fix)
 
 

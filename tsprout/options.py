@@ -40,7 +40,9 @@ Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h.")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]
-Guidance = Annotated[float | None, typer.Option(help="How far to follow the shots: 1 (once trained) or a little more.")]
+Guidance = Annotated[
+    float | None, typer.Option(help="How far to exaggerate what the shots say: 1 (usual once trained) not at all.")
+]
 Solver = Annotated[str | None, typer.Option(help=f"One of {', '.join(SOLVERS)}.")]
 
 

@@ -1,4 +1,4 @@
-"""Level, spread and spectrum of an untrained model's samples, put right."""
+"""Level, spread and spectrum of what a model draws, put right."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_models import TRANSFORMER, waves, woken
+from tiny_models import PADDED, TRANSFORMER, waves, woken
 
+from tsprout.model import Denoiser
 from tsprout.train import calibration as module
 from tsprout.train.calibration import (
     BANDS,
@@ -20,12 +21,13 @@ from tsprout.train.calibration import (
     correction,
     filter_bands,
     moments,
-    sampling_variance,
 )
+from tsprout.train.drawing import series_at_once
 from tsprout.train.shots import Shots
 
 
-def test_samples_get_the_level_and_spread_of_the_shots() -> None:
+def test_samples_get_the_level_and_spread_of_the_shots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SAMPLES", 128)
     model = woken(TRANSFORMER)
     latent = waves(6, 2, 16) * np.array([[1.5], [0.7]], dtype=np.float32) + np.array([[0.4], [-1.0]], dtype=np.float32)
     shots = Shots.from_latent(latent, np.full(6, 16))
@@ -33,24 +35,36 @@ def test_samples_get_the_level_and_spread_of_the_shots() -> None:
     memory = model.encode(shots.values[None], shots.observed[None])
     with torch.no_grad():
         drawn = model.sample((128, 2, 16), torch.Generator().manual_seed(3), memory=memory).numpy()
-    mean, spread = moments(found.apply(drawn), np.ones(drawn.shape, dtype=bool))
-    wanted, width = moments(latent, np.ones(latent.shape, dtype=bool))
-    assert np.allclose(mean, wanted, atol=1e-3)
+    own, wanted = (moments(x, np.ones(x.shape, dtype=bool)) for x in (found.apply(drawn), latent))
+    assert np.allclose(own.mean, wanted.mean, atol=1e-3)
     inside = (np.array(found.factor) > 1 / module._MOST) & (np.array(found.factor) < module._MOST)
     assert inside.any()
-    assert np.allclose(spread[inside], width[inside], rtol=1e-3)
+    assert np.allclose(own.spread[inside], wanted.spread[inside], rtol=1e-3)
 
 
-def test_sampling_variance_is_that_of_repeated_samples() -> None:
+def test_moments_of_few_series_are_unbiased_and_know_their_sampling_variance() -> None:
     rng = np.random.default_rng(0)
-    series = rng.normal(0, 1, (4000, 20, 1, 1)) + rng.normal(0, 0.5, (4000, 20, 1, 8))
-    seen = np.ones((20, 1, 8), dtype=bool)
-    mean, log_spread = (
-        np.array(x)[:, 0] for x in zip(*((m, np.log(s)) for m, s in (moments(x, seen) for x in series)), strict=True)
-    )
-    said = np.array([sampling_variance(x, seen) for x in series[:500]]).mean(0)[:, 0]
-    assert said == pytest.approx([mean.var(), log_spread.var()], rel=0.25)
-    assert np.isinf(sampling_variance(series[0, :1], seen[:1])).all()
+    for count in (3, 20):
+        series = rng.normal(0, 1, (4000, count, 1, 1)) + rng.normal(0, 0.5, (4000, count, 1, 8))
+        seen = np.ones((count, 1, 8), dtype=bool)
+        found = [moments(x, seen) for x in series]
+        spread = np.array([m.spread[0] for m in found])
+        assert np.mean(spread**2) == pytest.approx(1.25, rel=0.03)
+        of_mean, of_spread = (
+            np.mean([getattr(m, name)[0] for m in found]) for name in ("mean_variance", "log_spread_variance")
+        )
+        assert of_mean == pytest.approx(np.var([m.mean[0] for m in found]), rel=0.1)
+        # Not less than it is, and of three series, which may happen to be alike, not much less either.
+        assert 0.75 < of_spread / np.var(np.log(spread)) < 1.6
+    alone = moments(series[0, :1], seen[:1])
+    assert np.isinf(alone.mean_variance).all() and np.isinf(alone.log_spread_variance).all()
+    assert alone.spread[0] == pytest.approx(series[0, 0].std())
+
+
+def test_levels_that_happen_to_be_alike_are_no_evidence() -> None:
+    twins = np.array([[[1.0, 1.0]], [[-1.0, -1.0]]])
+    # Both are as far from the mean, so that by their differences alone the spread would be known for certain.
+    assert moments(twins, np.ones(twins.shape, dtype=bool)).log_spread_variance == pytest.approx([0.5])
 
 
 def test_a_trained_model_is_corrected_by_what_is_beyond_chance() -> None:
@@ -63,12 +77,14 @@ def test_a_trained_model_is_corrected_by_what_is_beyond_chance() -> None:
     same, far = normal(128, 0, 1), normal(128, 2, 3)
     fix = correction(same, shots, trained=True)
     assert np.allclose(fix.factor, 1, atol=0.08) and np.allclose(fix.shift, 0, atol=0.12)
-    mean, spread = moments(correction(far, shots, trained=True).apply(far), np.ones(far.shape, dtype=bool))
-    assert np.allclose(mean, 0, atol=0.2) and np.allclose(spread, 1, atol=0.2)
-    drawn = normal(128, 0.1, 1)
+    put_right = moments(correction(far, shots, trained=True).apply(far), np.ones(far.shape, dtype=bool))
+    assert np.allclose(put_right.mean, 0, atol=0.2) and np.allclose(put_right.spread, 1, atol=0.2)
+    # Series too short for a spectrum, so that shift and factor are all there is.
+    drawn, shots = normal(128, 0.4, 1.3)[..., :3], Shots.from_latent(normal(10, 0, 1)[..., :3], np.full(10, 3))
     whole, part = (correction(drawn, shots, trained=trained) for trained in (False, True))
-    assert (np.abs(np.log(part.factor)) <= np.abs(np.log(whole.factor)) + 1e-9).all()
-    assert (np.abs(part.shift) <= np.abs(whole.shift) + 0.02).all()
+    assert (np.abs(np.log(part.factor)) < np.abs(np.log(whole.factor))).all()
+    moved = [np.abs(c.apply(drawn).mean((0, 2)) - drawn.mean((0, 2))) for c in (whole, part)]
+    assert (moved[1] < 0.9 * moved[0]).all()
 
 
 def test_missing_cells_do_not_count() -> None:
@@ -76,9 +92,9 @@ def test_missing_cells_do_not_count() -> None:
     gaps = latent.copy()
     gaps[:, :, ::5] = np.nan
     values, observed = np.where(np.isfinite(gaps), gaps, 1e6), np.isfinite(gaps)
-    mean, spread = moments(values, observed)
-    assert np.allclose(mean, np.nanmean(gaps, (0, 2)), atol=1e-6)
-    assert np.allclose(spread, np.nanstd(gaps, (0, 2)), atol=1e-6)
+    found, level = moments(values, observed), np.nanmean(gaps, 2)
+    assert np.allclose(found.mean, np.nanmean(gaps, (0, 2)), atol=1e-6)
+    assert np.allclose(found.spread**2, np.nanvar(gaps, (0, 2)) + level.var(0) / 5, atol=1e-6)
 
 
 def test_constant_channels_and_large_corrections_are_held_back() -> None:
@@ -141,12 +157,34 @@ def test_a_trained_spectrum_is_corrected_beyond_chance() -> None:
     whole, part = (band_gains(drawn, shots, trained=trained) for trained in (False, True))
     assert whole is not None and part is not None
     assert np.abs(np.log(part)).sum() < np.abs(np.log(whole)).sum() / 2
+    # The logarithm of an amplitude has a quarter of the relative variance of a power.
+    powers = [band_power(x)[0][:, 0, -1] for x in (shots.values.numpy(), drawn * 1.1)]
+    gain = np.log(powers[0].mean() / powers[1].mean()) / 2
+    chance = sum(p.var(ddof=1) / len(p) / p.mean() ** 2 for p in powers) / 4
+    assert 0 < chance < gain**2
+    found = band_gains(drawn * 1.1, shots, trained=True)
+    assert found is not None and np.log(found[0, -1]) == pytest.approx(gain * (1 - chance / gain**2), rel=1e-3)
     # What the shots show for certain is corrected as ever.
     loud = band_gains(filter_bands(drawn, np.full((2, len(BANDS)), 3.0)), shots, trained=True)
     assert loud is not None and np.allclose(loud[:, 1:], 1 / 3, rtol=0.3) and (loud[:, 0] == 1).all()
     # A single series says nothing of chance.
     alone = band_gains(3 * drawn, shots[np.array([0])], trained=True)
     assert alone is not None and (alone == 1).all()
+
+
+def test_a_gap_in_one_channel_leaves_the_spectrum_of_the_others_corrected() -> None:
+    latent = waves(6, 2, 16)
+    whole = band_gains(2 * waves(50, 2, 16), Shots.from_latent(latent, np.full(6, 16)))
+    latent[:, 1, 3] = np.nan
+    part = band_gains(2 * waves(50, 2, 16), Shots.from_latent(latent, np.full(6, 16)))
+    assert whole is not None and part is not None
+    assert np.allclose(part[0], whole[0]) and not np.allclose(whole[1], 1) and (part[1] == 1).all()
+    latent = waves(6, 2, 16)
+    latent[0, 1, 3] = np.nan
+    others = band_gains(2 * waves(50, 2, 16), Shots.from_latent(waves(6, 2, 16)[1:], np.full(5, 16)))
+    part = band_gains(2 * waves(50, 2, 16), Shots.from_latent(latent, np.full(6, 16)))
+    assert others is not None and part is not None
+    assert np.allclose(part[0], whole[0]) and np.allclose(part[1], others[1])
 
 
 @pytest.mark.parametrize("broken", ["gaps", "short"])
@@ -176,3 +214,18 @@ def test_a_correction_that_does_not_fit_together_is_refused(broken: dict) -> Non
     assert Calibration.from_dict(whole).to_dict() == whole
     with pytest.raises(ValueError, match="damaged"):
         Calibration.from_dict(whole | broken)
+
+
+@pytest.mark.parametrize(("length", "count"), [(8, 512), (48, 512), (96, 256), (700, 128)])
+def test_the_correction_is_found_from_as_many_samples_as_are_cheap(
+    length: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def drawing(model: Denoiser, shape: tuple[int, int, int], *_: object, **__: object) -> np.ndarray:
+        drawn.append(shape[0])
+        return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+    monkeypatch.setattr(module, "draw_latent", drawing)
+    calibrate(woken(PADDED), Shots.from_latent(waves(3, 1, length), np.full(3, length)), seed=0)
+    assert sum(drawn) == count and max(drawn) <= series_at_once(length)

@@ -113,9 +113,9 @@ def test_the_model_sees_the_shots_and_calibration_puts_level_and_spread_right(ta
     raw = draw(model, task.shots, 400, calibrated=False, steps=10)
     assert not np.array_equal(raw, draw(model, made_task(shots=9).shots, 400, calibrated=False, steps=10))
     put_right = draw(model, task.shots, 400, steps=10)
-    mean, spread = moments(put_right, np.isfinite(put_right))
-    assert mean == pytest.approx([0, 0], abs=0.15) and spread == pytest.approx([1, 1], abs=0.15)
-    assert not np.allclose(moments(raw, np.isfinite(raw))[1], spread, atol=0.05)
+    found = moments(put_right, np.isfinite(put_right))
+    assert found.mean == pytest.approx([0, 0], abs=0.15) and found.spread == pytest.approx([1, 1], abs=0.15)
+    assert not np.allclose(moments(raw, np.isfinite(raw)).spread, found.spread, atol=0.05)
 
 
 def test_a_model_without_prompt_is_drawn_from_as_it_is(task: Task) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from tsprout.data.roles import naming
 from tsprout.errors import InputError
 from tsprout.limits import MAX_CHANNELS, MAX_GUIDANCE, MAX_LENGTH, MIN_LENGTH
 from tsprout.series import SeriesSet
@@ -43,13 +44,18 @@ def check_usable(series: SeriesSet) -> list[str]:
 
 def _check_lengths(series: SeriesSet) -> None:
     longest, shortest = int(series.lengths.max()), int(np.argmin(series.lengths))
+    if longest == 1:
+        raise InputError(
+            f"{'each of the' if series.n_series > 1 else 'the one of'} {series.n_series} series has a single time step",
+            fix="Check which columns are the id and the time; where each row is a series, give orientation='wide'.",
+        )
     if series.lengths[shortest] < MIN_LENGTH:
         n = int((series.lengths < MIN_LENGTH).sum())
         raise InputError(
             f"at least {MIN_LENGTH} time steps are needed, the shortest length the model knows; "
             f"{n} series {'is' if n == 1 else 'are'} shorter",
-            where=f"series {_plain(series.ids[shortest])!r}: {int(series.lengths[shortest])} time step(s)",
-            fix="Leave such series out. If all have one time step, check which columns are the id and the time.",
+            where=f"series {_plain(series.ids[shortest])!r}: {int(series.lengths[shortest])} time steps",
+            fix="Leave such series out.",
         )
     if longest > MAX_LENGTH:
         raise InputError(
@@ -70,9 +76,10 @@ def _check_values(series: SeriesSet) -> None:
         )
     blank = [name for j, name in enumerate(series.channels) if not series.observed[:, j].any()]
     if blank:
+        kept = [name for name in series.channels if name not in blank]
         raise InputError(
             f"nothing was observed in channel{'s' if len(blank) > 1 else ''} {', '.join(map(repr, blank))}",
-            fix="Leave it out with channels=, or check the column.",
+            fix=f"Leave {'them' if len(blank) > 1 else 'it'} out with {naming(kept)}, or check the column.",
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tsprout.data import numbers
 from tsprout.data.memory import require
-from tsprout.data.roles import ReadOptions, Roles
+from tsprout.data.roles import ReadOptions, Roles, naming
 from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet, as_objects
@@ -344,7 +344,7 @@ class LongBuilder:
                 f"column {name!r} is not a number to model, and it changes within "
                 f"{f'series {self._ids.values[codes[row]]!r}' if self.roles.id else 'the recording'}",
                 where=f"{self.where}, {self.row_name(row)}",
-                fix="Name the channels with channels= to leave it out"
+                fix=f"Name the channels with {naming(self.roles.channels)} to leave it out"
                 + (", or include it there to model it." if name == self.roles.label else "."),
             )
         return decode_values([None if k < 0 else coder.values[k] for k in first.tolist()], is_text)

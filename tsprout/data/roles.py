@@ -27,6 +27,7 @@ CALENDAR_NAMES = ("second", "minute", "hour", "day", "week", "month", "year")
 LABEL_NAMES = ("label", "class")
 STEP_PREFIXES = ("t", "step", "time", "ts", "time_step", "timestep", *CALENDAR_NAMES, "h", "d")
 ORIENTATIONS = ("long", "wide")
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,11 @@ def _find_time(columns: Sequence[str], kinds: dict[str, str], taken: set[str], w
     left = [c for c in columns if c not in taken]
     calendar = _named(left[:1], CALENDAR_NAMES, set())
     return calendar if calendar is not None and kinds[calendar] in ("int", "float") else None
+
+
+def naming(channels: Sequence[str]) -> str:
+    """How to ask for these channels and no others; without the names where they are too many to write."""
+    return f"channels={[str(name) for name in channels]!r}" if 0 < len(channels) <= _MOST_NAMED else "channels="
 
 
 def _row_number(name: str) -> bool:

@@ -124,43 +124,42 @@ class Scores:
         return {"summary": self.summary(), **facts, "notes": list(self.notes), "scores": scores}
 
     def summary(self) -> str:
-        """One sentence: how many scores came out how, whether the series are copies, and how far to trust it."""
+        """In a few sentences: how many scores came out how, whether the series are copies, and how far to trust it."""
         if not self.scores and self.notes:
             return self.notes[0]
         fidelity = [score for score in self.scores if score.verdict in (*words.TOLD, words.UNCLEAR)]
         blind = sum(score.verdict == words.BLIND for score in self.scores)
         counts = [(said, sum(score.verdict == said for score in fidelity)) for said in words.TOLD]
-        parts = [f"{said} on {count}" for said, count in counts if count]
         told = sum(count for _, count in counts)
         if not told:
-            sentence = "There are too few series to tell how good the synthetic ones are"
+            good = "There are too few series to tell how good the synthetic ones are."
             if blind and not fidelity:
-                sentence = "No score can tell here how good the synthetic series are"
+                good = "No score can tell here how good the synthetic series are."
         else:
-            sentence = f"Of {len(fidelity)} scores the synthetic series are {_and(parts)}"
+            parts = [f"{said} on {count}" for said, count in counts if count]
+            good = f"The synthetic series are {_and(parts)} of {len(fidelity)} scores."
             if told < len(fidelity):
-                sentence += f", with too few series to tell on {len(fidelity) - told}"
-        verdicts = [score.verdict for score in self.scores if score not in fidelity]
+                good += f" On the other {len(fidelity) - told} there are too few series to tell."
         if blind and fidelity:
-            sentence += f"; {blind} more cannot tell here"
-        if words.COPIES in verdicts:
-            sentence += "; they are close to copies of your series"
-        elif words.TOO_NEAR in verdicts:
-            sentence += "; they are nearer to your series than unseen real ones would be"
-        elif words.TOO_FAR in verdicts:
-            sentence += "; they are further from your series than unseen real ones would be"
-        elif words.LEAKS in verdicts:
-            sentence += "; they are no plain copies, yet they tell which real series were among yours"
-        elif words.FAR_ENOUGH in verdicts:
-            sentence += "; they show no sign of being copies"
-        if words.LEAKS in verdicts and not sentence.endswith("among yours"):
-            sentence += "; they tell which real series were among yours"
+            good += f" {blind} more {'score' if blind == 1 else 'scores'} cannot tell here."
+        found = [good, *self._copying()]
+        verdicts = {score.verdict for score in self.scores}
         if words.HELPS in verdicts and words.HARMS not in verdicts:
-            sentence += "; added to your series they make a better model than your series alone"
+            found.append("Added to your series they make a better model than your series alone.")
         if self.few and told:
             scarce = f"{self.n_real} real" if self.n_real <= 2 * self.n_synthetic else f"{self.n_synthetic} synthetic"
-            sentence += f" (a rough guide: only {scarce} series to compare with)"
-        return sentence + "."
+            found.append(f"Take this as a rough guide: there are only {scarce} series to compare with.")
+        return " ".join(found)
+
+    def _copying(self) -> list[str]:
+        """Whether the series are copies, in at most two sentences; none where no score says."""
+        verdicts = {score.verdict for score in self.scores}
+        found = [sentence for verdict, sentence in words.OF_COPIES.items() if verdict in verdicts][:1]
+        if words.LEAKS not in verdicts:
+            return found
+        if found == [words.OF_COPIES[words.FAR_ENOUGH]]:
+            return ["They are no plain copies, yet they tell which real series were among yours."]
+        return [*found, words.OF_LEAKS]
 
 
 def _plain(value: float) -> float | None:

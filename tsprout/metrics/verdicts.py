@@ -22,6 +22,14 @@ HELPS = "helps"
 HARMS = "harms"
 NO_CHANGE = "makes no sure difference"
 NOT_APPLICABLE = "does not apply"
+# What the copying scores say, as a sentence; in this order, for what is said of one hides what follows.
+OF_COPIES = {
+    COPIES: "They are close to copies of your series.",
+    TOO_NEAR: "They are nearer to your series than unseen real ones would be.",
+    TOO_FAR: "They are no copies, but further from your series than unseen real ones would be.",
+    FAR_ENOUGH: "They show no sign of being copies.",
+}
+OF_LEAKS = "They tell which real series were among yours."
 
 _COPIES_BELOW = 0.5
 _NEAR_BELOW = 0.9  # with many series even a ratio that matters to nobody lies outside of chance

@@ -22,17 +22,10 @@ GRADES = {
     verdicts.LEAKS: "poor",
     verdicts.HARMS: "poor",
 }
-_COPIES = {
-    verdicts.COPIES: "They are close to copies of your series.",
-    verdicts.TOO_NEAR: "They are nearer to your series than unseen real ones would be.",
-    verdicts.TOO_FAR: "They are no copies, but further from your series than unseen real ones would be.",
-    verdicts.FAR_ENOUGH: "They show no sign of being copies.",
-    verdicts.UNCLEAR: "There are too few series to tell whether they are copies.",
-}
+_COPIES = verdicts.OF_COPIES | {verdicts.UNCLEAR: "There are too few series to tell whether they are copies."}
 GRADES |= {
     said: "poor" for name in ("WORSE_THAN_REAL", "NO_BETTER_THAN_NOISE") if (said := getattr(verdicts, name, ""))
 }
-_LEAKS = "They tell which real series were among yours."
 _CLASSIFIERS = ("two_sample", "discriminative_capable", "discriminative", "discriminative_paper")
 LIMITS = (
     "A score compares sets, it does not vouch for a single series. Nor does it say whether the synthetic series serve "
@@ -170,7 +163,7 @@ def copying(scores: Scores) -> Statement:
             f"{_percent(0.5 + member.value.mean)} of all cases, where 50 % is guessing."
         )
     if leaks and (verdict is None or GRADES.get(verdict) != "poor" or verdict == verdicts.TOO_FAR):
-        return Statement(_LEAKS, " ".join(parts), "poor")
+        return Statement(verdicts.OF_LEAKS, " ".join(parts), "poor")
     return Statement(_COPIES[verdict or ""], " ".join(parts), GRADES.get(verdict or "", "open"))
 
 

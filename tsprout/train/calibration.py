@@ -5,8 +5,8 @@ few samples show by how much. First the power of each band of frequencies, band 
 transform, is brought to that of the shots by one gain; then mean and standard deviation, by one shift and one factor.
 All of them are one number for all samples of a channel: shapes, dependence and the ranking of series stay as the model
 draws them. A trained model has learnt level and spread from the same few shots, so it is corrected by as much as these
-show beyond chance: the shift and the logarithms of factor and gains are shrunk as James and Stein (1961) do, by their
-sampling variance over their square. What all this brings is in ``docs/experiments/fine-tuning.md``.
+show beyond chance: the shift and the logarithms of factor and gains are shrunk by their sampling variance over their
+square (the non-negative garrote, Breiman 1995). What all this brings is in ``docs/experiments/fine-tuning.md``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import torch
 from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
-from tsprout.train.shots import Shots, encode_prompts
+from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.shots import Shots, shown
 
-_SAMPLES, _MOST_STEPS = 128, 10
+# The correction is no better than the samples it is found from: as many as these time steps, within limits.
+_STEPS_DRAWN, _FEWEST, _SAMPLES, _MOST_STEPS = 24_576, 128, 512, 10
 # A larger correction would say that the model has not understood the channel at all; it is then only met half-way.
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
@@ -84,36 +86,43 @@ def band_power(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return dct(series.astype(np.float64), axis=-1, norm="ortho") ** 2 @ members, members.sum(0)
 
 
-def moments(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over the observed cells of ``(n, channels, length)``."""
-    count = np.maximum(observed.sum((0, 2)), 1)
-    mean = np.where(observed, values, 0).sum((0, 2), dtype=np.float64) / count
-    spread = np.where(observed, (values - mean[:, None]) ** 2, 0).sum((0, 2), dtype=np.float64) / count
-    return mean, np.sqrt(spread)
+@dataclass(frozen=True)
+class Moments:
+    """Of each channel, ``(channels,)``: ``mean``, standard deviation ``spread``, and the sampling variances of the mean
+    and of the spread's logarithm, infinite from fewer than two series."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+    mean_variance: np.ndarray
+    log_spread_variance: np.ndarray
 
 
-def sampling_variance(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each channel's mean, and of the logarithm of its standard deviation, from how series differ: ``(channels,)``.
+def moments(values: np.ndarray, observed: np.ndarray) -> Moments:
+    """Of the observed cells of ``(n, channels, length)``; a series counts by how many it has.
 
-    Of ``(n, channels, length)``; a series counts by its observed cells. Infinite from fewer than two series.
+    Few series lie closer to their own mean than to that of the set, so the mean's variance is added to the spread's
+    square. How far both may be off follows from how series differ, and for the spread is at least what as many
+    levels from a normal distribution would give: two or three that happen to be alike are no evidence.
     """
-    mean, spread = moments(values, observed)
     cells = observed.sum(2)
     share = cells / np.maximum(cells.sum(0), 1)
+    mean = (share * np.where(observed, values, 0).sum(2, dtype=np.float64) / np.maximum(cells, 1)).sum(0)
     away = np.where(observed, values - mean[:, None], 0)
     level = away.sum(2) / np.maximum(cells, 1)
-    square = (away**2).sum(2) / np.maximum(cells, 1) / np.where(spread > 0, spread, 1) ** 2 - 1
+    square = (away**2).sum(2) / np.maximum(cells, 1)
     count = (cells > 0).sum(0)
     more = count / np.maximum(count - 1, 1)
-
-    def variance(part: np.ndarray) -> np.ndarray:
-        return np.where(count > 1, more * (share**2 * part**2).sum(0), np.inf)
-
-    return variance(level), variance(square) / 4
+    of_mean = more * (share**2 * level**2).sum(0)
+    variance = (share * square).sum(0) + of_mean
+    safe = np.where(variance > 0, variance, 1)
+    between = ((share * level**2).sum(0) + of_mean) / safe
+    of_spread = more * (share**2 * (square / safe - 1) ** 2).sum(0) / 4
+    of_spread = np.maximum(of_spread, between**2 / (2 * np.maximum(count - 1, 1)))
+    return Moments(mean, np.sqrt(variance), *(np.where(count > 1, part, np.inf) for part in (of_mean, of_spread)))
 
 
 def _beyond_chance(found: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """``found`` shrunk to 0 by its share of chance: the positive part of James and Stein, one number at a time."""
+    """``found`` shrunk to 0 by its share of chance, ``1 - variance / found ** 2``, and 0 where that is negative."""
     square = found**2
     kept: np.ndarray = np.where(square > variance, 1 - variance / np.maximum(square, 1e-30), 0)
     return np.where(kept > 0, kept * found, 0)
@@ -126,7 +135,6 @@ def calibrate(
     *,
     seed: int,
     row: int | None = None,
-    shown: bool = True,
     trained: bool = False,
     **how: Any,
 ) -> Calibration:
@@ -137,18 +145,18 @@ def calibrate(
         shots: scaled.
         seed: of the samples it is found from.
         row: in the model's token table; none by default.
-        shown: whether the model is shown the shots when it draws.
         trained: whether it has been trained on them.
         **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
-    present = torch.tensor([shown], device=model.device)
-    memory = encode_prompts(model, [shots.part().to(model.device)], present) if model.has_prompt else None
-    rows = None if row is None else torch.full((1,), row, device=model.device)
-    shape = (_SAMPLES, shots.values.shape[1], int(np.median(shots.lengths)))
-    generator = torch.Generator().manual_seed(seed)
+    channels, length = shots.values.shape[1], int(np.median(shots.lengths))
+    count, at_once = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length)), series_at_once(length)
+    generator, memory = torch.Generator().manual_seed(seed), shown(model, shots)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
-    drawn = model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
-    return correction(drawn, shots, trained=trained)
+    drawn = [
+        draw_latent(model, (min(at_once, count - done), channels, length), generator, row=row, memory=memory, **how)
+        for done in range(0, count, at_once)
+    ]
+    return correction(np.concatenate(drawn), shots, trained=trained)
 
 
 def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:
@@ -157,17 +165,14 @@ def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Cal
     gains = band_gains(drawn, shots, trained=trained)
     if gains is not None:
         drawn = filter_bands(drawn, gains)
-    values, observed, complete = shots.values.numpy(), shots.observed.numpy(), np.isfinite(drawn)
-    mean, spread = moments(values, observed)
-    own, wide = moments(drawn, complete)
-    usable = (spread > 0) & (wide > 0)
-    stretch = np.log(np.where(usable, spread, 1) / np.where(usable, wide, 1))
+    wanted, own = moments(shots.values.numpy(), shots.observed.numpy()), moments(drawn, np.isfinite(drawn))
+    mean, usable = wanted.mean, (wanted.spread > 0) & (own.spread > 0)
+    stretch = np.log(np.where(usable, wanted.spread, 1) / np.where(usable, own.spread, 1))
     if trained:
-        of_shots, of_drawn = sampling_variance(values, observed), sampling_variance(drawn, complete)
-        mean = own + _beyond_chance(mean - own, of_shots[0] + of_drawn[0])
-        stretch = _beyond_chance(stretch, of_shots[1] + of_drawn[1])
+        mean = own.mean + _beyond_chance(mean - own.mean, wanted.mean_variance + own.mean_variance)
+        stretch = _beyond_chance(stretch, wanted.log_spread_variance + own.log_spread_variance)
     factor = np.clip(np.exp(stretch), 1 / _MOST, _MOST)
-    shift = np.where(usable, mean - factor * own, 0)
+    shift = np.where(usable, mean - factor * own.mean, 0)
     bands = () if gains is None else tuple(map(tuple, gains.tolist()))
     return Calibration(tuple(factor.tolist()), tuple(shift.tolist()), bands)
 
@@ -175,33 +180,34 @@ def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Cal
 def band_gains(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> np.ndarray | None:
     """Gains ``(channels, bands)`` that bring the power of ``drawn (n, channels, length)`` to that of the shots.
 
-    From shots of that length or longer without a missing value, each about its own mean; ``None`` where there are none.
-    Of a ``trained`` model as far as the power differs by more than chance. Of another, a band of which the shots have
-    few values is corrected in part. One of which they have none is left alone.
+    Each channel from the shots of that length or longer in which it has no missing value; ``None`` where no channel has
+    any. Of a ``trained`` model as far as the power differs by more than chance. Of another, a band of which the shots
+    have few values is corrected in part. One of which they have none is left alone.
     """
     length = drawn.shape[-1]
-    whole = shots.observed[..., :length].all(dim=2).all(dim=1).numpy() & (shots.lengths >= length)
+    whole = shots.observed[..., :length].all(dim=2).numpy() & (shots.lengths >= length)[:, None]
     if not whole.any() or length < 4:
         return None
-    wanted, members = band_power(shots.values.numpy()[whole][..., :length])
+    wanted, members = band_power(shots.values.numpy()[..., :length])
     found, _ = band_power(drawn)
-    own, power = wanted.mean(0), found.mean(0)
+    own, of_own = _mean_power(wanted, whole)
+    power, of_power = _mean_power(found, np.ones(found.shape[:2], dtype=bool))
     known = (members > 0) & (own > 0) & (power > 0)
     gain = np.log(np.where(known, own, 1) / np.where(known, power, 1)) / 2
     if trained:
-        gain = _beyond_chance(gain, (_relative_variance(wanted) + _relative_variance(found)) / 4)
+        gain = _beyond_chance(gain, (of_own + of_power) / 4)
         gains: np.ndarray = np.exp(gain.clip(-math.log(_MOST), math.log(_MOST)))
     else:
-        count = members * len(wanted)
+        count = members * whole.sum(0)[:, None]
         gains = np.exp(gain.clip(-math.log(_MOST), math.log(_MOST)) * count / (count + _DOUBT))
     gains[:, 0] = 1.0  # levels are a matter of the shift, and a handful of shots says little of their spread
     return gains
 
 
-def _relative_variance(power: np.ndarray) -> np.ndarray:
-    """Of the mean over series of ``(n, channels, bands)``, in units of its square; infinite from fewer than two."""
-    if len(power) < 2:
-        return np.full(power.shape[1:], np.inf)
-    mean = power.mean(0)
-    variance: np.ndarray = power.var(0, ddof=1) / len(power) / np.where(mean > 0, mean, 1) ** 2
-    return variance
+def _mean_power(power: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of ``power (n, channels, bands)`` over the ``counted (n, channels)``, and its sampling variance in units of
+    its square; ``(channels, bands)`` each. The latter is infinite from fewer than two."""
+    weight, count = counted[..., None], counted.sum(0)[:, None]
+    mean = (weight * power).sum(0) / np.maximum(count, 1)
+    square = (weight * (power - mean) ** 2).sum(0) / np.maximum(count - 1, 1) / np.maximum(count, 1)
+    return mean, np.where(count > 1, square / np.where(mean > 0, mean, 1) ** 2, np.inf)

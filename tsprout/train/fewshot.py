@@ -34,7 +34,7 @@ from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
 from tsprout.train.drawing import draw_latent, series_at_once
-from tsprout.train.shots import Shots, encode_prompts
+from tsprout.train.shots import Shots, shown
 
 SIZE = 500
 ROLES = ("pretrain", "extra")
@@ -195,8 +195,8 @@ def draw(
         n: how many.
         seed: of the noise and of the calibration.
         steps: of the solver; by default the model's.
-        calibrated: correct level, spread and spectrum as the product does; no effect on a model without a prompt
-            encoder.
+        calibrated: correct level, spread and spectrum as the product does where it shows a model the shots and does not
+            train it; no effect on one without a prompt encoder.
         row: in the model's token table; none by default.
 
     Raises:
@@ -204,7 +204,7 @@ def draw(
     """
     was = model.training
     model.eval()
-    memory = encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
+    memory = shown(model, shots)
     fix = calibrate(model, shots, seed=seed, steps=steps, row=row) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])

@@ -23,7 +23,8 @@ from torch import Tensor
 from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
 from tsprout.train.calibration import correction
-from tsprout.train.shots import Shots, encode_prompts
+from tsprout.train.drawing import draw_latent
+from tsprout.train.shots import Shots, shown
 
 MIN_TO_HOLD_BACK = 5
 # Below this share of the distance at which unseen series lie from the shots, samples count as copies.
@@ -116,18 +117,17 @@ class Judge:
         """
         was = model.training
         model.eval()
-        memory = encode_prompts(model, [self.shots.part().to(model.device)]) if model.has_prompt else None
-        rows = None if row is None else torch.full((1,), row, device=model.device)
+        memory = shown(model, self.shots)
         scores, ratios = [], []
         for length in np.unique(self.at):
             shape = (_SAMPLES, self.shots.values.shape[1], int(length))
             generator = torch.Generator().manual_seed(self.seed)
             steps = min(_MOST_STEPS, model.config.steps)
-            drawn = model.sample(shape, generator, rows=rows, memory=memory, steps=steps).cpu()
-            if not bool(drawn.isfinite().all()):
+            raw = draw_latent(model, shape, generator, row=row, memory=memory, steps=steps)
+            if not np.isfinite(raw).all():
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
-            fix = correction(drawn.numpy(), self.shots, trained=trained)
-            drawn = torch.from_numpy(fix.apply(drawn.numpy())) * self.alive
+            fix = correction(raw, self.shots, trained=trained)
+            drawn = torch.from_numpy(fix.apply(raw)) * self.alive
             some = self.held[np.flatnonzero(self.at == length)].cut(int(length))
             moves, known = _increments(some)
             drawn_moves = drawn.diff(dim=-1) / self.step_scale
@@ -146,18 +146,18 @@ class Judge:
         long = np.flatnonzero(self.shots.lengths >= length)
         if len(long) == 0:
             return 1.0
-        shown = self.shots[long].cut(length)
+        own = self.shots[long].cut(length)
         if length not in self._units:
-            self._units[length] = self._unit(shown, held)
+            self._units[length] = self._unit(own, held)
         unit = self._units[length]
-        found = _nearest(drawn, self.alive.expand(drawn.shape), shown).median()
+        found = _nearest(drawn, self.alive.expand(drawn.shape), own).median()
         return float(found / unit) if 0 < unit < math.inf else 1.0
 
-    def _unit(self, shown: Shots, held: Shots) -> float:
+    def _unit(self, own: Shots, held: Shots) -> float:
         """Median distance of a real series to the nearest other, infinite where there is nothing to compare."""
-        away = _nearest(held.values, held.observed * self.alive, shown, others=True)
-        some = np.unique(np.linspace(0, len(shown) - 1, _MOST_APART).astype(int))
-        apart = _nearest(shown.values[some], shown.observed[some] * self.alive, shown, others=True)
+        away = _nearest(held.values, held.observed * self.alive, own, others=True)
+        some = np.unique(np.linspace(0, len(own) - 1, _MOST_APART).astype(int))
+        apart = _nearest(own.values[some], own.observed[some] * self.alive, own, others=True)
         real = torch.cat([away, apart])
         real = real[real.isfinite()]
         return float(real.median()) if len(real) else math.inf

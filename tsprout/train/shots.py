@@ -67,3 +67,8 @@ def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None
     values = torch.stack([nn.functional.pad(p.values, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
     observed = torch.stack([nn.functional.pad(p.observed, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
     return model.encode(values, observed, present)
+
+
+def shown(model: Denoiser, shots: Shots) -> Memory | None:
+    """The shots as a model is shown them, as many as fit in a prompt; ``None`` for one without a prompt encoder."""
+    return encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
