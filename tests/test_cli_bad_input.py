@@ -69,7 +69,11 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         pytest.param(replaced(7, 2, "high"), ("high", "load", "9"), id="not a number"),
         pytest.param(HEADER + "".join(rows()) + "s9,2024-01-01,1,2,3,4\n", ("20",), id="ragged"),
         pytest.param(HEADER + "".join([*rows(), rows()[3]]), ("s0", "2024-01-04"), id="duplicate id and time"),
-        pytest.param("".join([HEADER, *(r.rsplit(",", 1)[0] + ",\n" for r in rows())]), ("flow",), id="all missing"),
+        pytest.param(
+            "".join([HEADER, *(r.rsplit(",", 1)[0] + ",\n" for r in rows())]),
+            ("flow", "--channel load"),
+            id="all missing",
+        ),
         pytest.param(replaced(4, 3, "inf"), ("flow", "6"), id="infinite"),
         pytest.param(HEADER + "".join(rows(n_series=5, length=1)), ("step",), id="one step"),
         pytest.param(replaced(5, 1, "noon"), ("noon",), id="not a time"),
@@ -81,6 +85,14 @@ def test_bad_files(refused: Callable[..., str], verb: tuple[str, ...], content: 
     assert "bad.csv" in said
     for word in words:
         assert word in said, said
+
+
+def test_a_text_column_that_changes_is_told_how_to_be_left_out(refused: Callable[..., str]) -> None:
+    lines = (HEADER + "".join(rows())).splitlines()
+    text = "\n".join(f"{line},{'remark' if n == 0 else f'no. {n}'}" for n, line in enumerate(lines))
+    Path("bad.csv").write_text(text, encoding="utf-8")
+    said = refused("run", "bad.csv", "-o", "out")
+    assert "'remark'" in said and "--channel load --channel flow" in said
 
 
 def test_binary_file_called_csv(refused: Callable[..., str]) -> None:

@@ -84,6 +84,11 @@ def test_quiet_keeps_warnings_and_errors() -> None:
         ("give id_column='patient' or channels=", "give --id-column patient or --channel"),
         ("try encoding='utf-16'; otherwise", "try --encoding utf-16; otherwise"),
         ("name it with channels='air temp'", "name it with --channel 'air temp'"),
+        (
+            "name them with channels=['air temp', \"a'b\", 'x'].",
+            "name them with --channel 'air temp' --channel 'a'\"'\"'b' --channel x.",
+        ),
+        ("name them with channels=[,] or channels=[]", "name them with --channel or --channel"),
         ("say orientation=wide", "say --wide"),
         ("say orientation=", "say --wide or --long"),
         ("nothing here = there, n=3", "nothing here = there, n=3"),

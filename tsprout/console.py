@@ -7,7 +7,6 @@ to standard error. ``quiet`` leaves only results, warnings and errors. rich is i
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 import sys
@@ -43,7 +42,8 @@ def as_flags(text: str) -> str:
         if name == "orientation":
             return f"--{value}" if value else "--wide or --long"
         spelled = FLAGS.get(name, name.replace("_", "-"))
-        values = [value] if value else ast.literal_eval(found.group(5) or "[]")
+        listed = ["".join(quoted) for quoted in re.findall(r"'([^']*)'|\"([^\"]*)\"", found.group(5) or "")]
+        values = [value] if value else listed
         return " ".join(f"--{spelled} {shlex.quote(each)}" for each in values) or f"--{spelled}"
 
     return _ARGUMENT.sub(flag, text)

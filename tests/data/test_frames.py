@@ -186,10 +186,13 @@ def test_usable_sets_and_their_notices():
     ("values", "words"),
     [
         (np.ones((0, 1, 5)), "0 series"),
-        (np.ones((3, 1, 1)), "at least 4 time steps.*3 series are shorter|1 time step"),
+        (np.ones((3, 1, 3)), "3 time steps: at least 4 time steps.*3 series are shorter"),
+        (np.ones((3, 1, 1)), "each of the 3 series has a single time step"),
+        (np.ones((1, 1, 1)), "the only series has a single time step"),
         (np.ones((1, 1, 3)), "shortest length the model knows; 1 series is shorter"),
         (np.ones((1, 1, 1025)), "at most 1024.*\n.*window=32"),
-        (np.array([[[1, 2, 3, 4], [np.nan] * 4]]), "channel 'channel_1'"),
+        (np.array([[[1, 2, 3, 4], [np.nan] * 4]]), "channel 'channel_1'\nLeave it out with channels=\\['channel_0'\\]"),
+        (np.full((1, 2, 4), np.nan), "channels 'channel_0', 'channel_1'\nCheck the file"),
     ],
 )
 def test_unusable_sets(values, words):

@@ -46,7 +46,7 @@ def _check_lengths(series: SeriesSet) -> None:
     longest, shortest = int(series.lengths.max()), int(np.argmin(series.lengths))
     if longest == 1:
         raise InputError(
-            f"{'each of the' if series.n_series > 1 else 'the one of'} {series.n_series} series has a single time step",
+            f"{f'each of the {series.n_series}' if series.n_series > 1 else 'the only'} series has a single time step",
             fix="Check which columns are the id and the time; where each row is a series, give orientation='wide'.",
         )
     if series.lengths[shortest] < MIN_LENGTH:
@@ -79,7 +79,9 @@ def _check_values(series: SeriesSet) -> None:
         kept = [name for name in series.channels if name not in blank]
         raise InputError(
             f"nothing was observed in channel{'s' if len(blank) > 1 else ''} {', '.join(map(repr, blank))}",
-            fix=f"Leave {'them' if len(blank) > 1 else 'it'} out with {naming(kept)}, or check the column.",
+            fix=f"Leave {'them' if len(blank) > 1 else 'it'} out with {naming(kept)}, or check the file."
+            if kept
+            else "Check the file.",
         )
 
 

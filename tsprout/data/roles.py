@@ -255,8 +255,9 @@ def _find_time(columns: Sequence[str], kinds: dict[str, str], taken: set[str], w
 
 
 def naming(channels: Sequence[str]) -> str:
-    """How to ask for these channels and no others; without the names where they are too many to write."""
-    return f"channels={[str(name) for name in channels]!r}" if 0 < len(channels) <= _MOST_NAMED else "channels="
+    """How to ask for these channels and no others; without the names where they are too many or too odd to write."""
+    odd = any(not name.isprintable() or "'" in name for name in map(str, channels))
+    return "channels=" if odd or not 0 < len(channels) <= _MOST_NAMED else f"channels={list(map(str, channels))!r}"
 
 
 def _row_number(name: str) -> bool:
