@@ -20,6 +20,8 @@ from tsprout.train.loop import Progress
 from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
+# A budget buys steps by a fixed cost model; the clock ends a fit that takes so many times as long.
+_PATIENCE = 1.5
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
 
 
@@ -160,12 +162,12 @@ def _search(
 ) -> Fitted:
     """Find the number of steps on the kept part, then train that long on all shots; fills in the report."""
     may_be_prompt = report.requested == "auto" and model.has_prompt
-    steps, begun = config.blind_steps, time.monotonic()
+    steps, begun, allowed = config.blind_steps, time.monotonic(), _PATIENCE * seconds
     if len(held):
         own = shots[kept]
         judge = Judge(own, shots[held], seed=seed)
         tried = finetune(
-            model, own, report.mode, config, judge=judge, seed=seed, seconds=0.6 * seconds, progress=progress
+            model, own, report.mode, config, judge=judge, seed=seed, seconds=0.6 * allowed, progress=progress
         )
         if tried.stopped_by_clock:
             report.notes += (_BY_THE_CLOCK,)
@@ -190,7 +192,7 @@ def _search(
     if config.steps < config.evaluate_every:
         report.notes += (f"the budget bought {_count(config.steps)} only; a larger one would serve better",)
     final = replace(config, blind_steps=steps)
-    left = max(0.3 * seconds, seconds - (time.monotonic() - begun))
+    left = max(0.3 * allowed, allowed - (time.monotonic() - begun))
     tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=left, progress=progress, stage="train")
     report.steps = tuned.steps
     if tuned.stopped_by_clock and _BY_THE_CLOCK not in report.notes:

@@ -36,7 +36,7 @@ Start = Annotated[
     typer.Option("--checkpoint", help="Pre-trained model that a baseline starts from, for --model imagenfew."),
 ]
 Mode = Annotated[str, typer.Option(help=f"One of {', '.join(MODES)}.")]
-Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h.")]
+Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h; up to half as much again on a slow machine.")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]

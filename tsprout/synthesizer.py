@@ -234,7 +234,8 @@ class Sprout:
                 series without training; ``"full"``, ``"lora"``, ``"bias"`` and ``"token"`` fine-tune all weights,
                 low-rank adapters, biases and gains, or the dataset token.
             budget: time for training, such as ``"30s"`` or ``"2m"``. It is turned into a number of steps by a fixed
-                cost model, so that the same seed gives the same bits.
+                cost model, so that the same seed gives the same bits; where fitting takes half as long again, on a slow
+                or busy machine, it is cut short, with a note.
             seed: of everything random.
             bounds: ``{channel: (lower, upper)}`` that synthetic values must keep, ``None`` for an open side.
             transforms: ``{channel: transform}`` to override what the scaler chooses.
