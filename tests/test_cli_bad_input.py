@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,12 +88,20 @@ def test_bad_files(refused: Callable[..., str], verb: tuple[str, ...], content: 
         assert word in said, said
 
 
-def test_a_text_column_that_changes_is_told_how_to_be_left_out(refused: Callable[..., str]) -> None:
+@pytest.mark.parametrize("name", ["remark", "label"])
+def test_a_column_that_changes_is_left_out_by_the_command_that_is_told(
+    refused: Callable[..., str], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = (HEADER + "".join(rows())).splitlines()
-    text = "\n".join(f"{line},{'remark' if n == 0 else f'no. {n}'}" for n, line in enumerate(lines))
+    text = "\n".join(f"{line},{name if n == 0 else f'no. {n}'}" for n, line in enumerate(lines))
     Path("bad.csv").write_text(text, encoding="utf-8")
     said = refused("run", "bad.csv", "-o", "out")
-    assert "'remark'" in said and "--channel load --channel flow" in said
+    told = re.search(r"((?:--channel \S+ ?)+)leaves it out\.", said)
+    assert told and repr(name) in said
+    assert cli.main(["run", "bad.csv", "-o", "out", "-n", "3", *told.group(1).split()]) == 0
+    assert f"column '{name}' changes within series and is left out" in capsys.readouterr().err
+    assert name not in Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()[0]
+    refused("run", "bad.csv", "-o", "other", "--static-column", name, "--channel", "load")
 
 
 def test_binary_file_called_csv(refused: Callable[..., str]) -> None:

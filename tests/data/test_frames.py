@@ -11,6 +11,7 @@ from strategies import series_sets
 
 from tsprout.data.checks import check_usable, validate
 from tsprout.data.frames import from_object, to_object
+from tsprout.data.roles import naming
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -187,17 +188,32 @@ def test_usable_sets_and_their_notices():
     [
         (np.ones((0, 1, 5)), "0 series"),
         (np.ones((3, 1, 3)), "3 time steps: at least 4 time steps.*3 series are shorter"),
-        (np.ones((3, 1, 1)), "each of the 3 series has a single time step"),
+        (np.ones((3, 1, 1)), "each of the 3 series has a single time step\nAt least 4"),
         (np.ones((1, 1, 1)), "the only series has a single time step"),
         (np.ones((1, 1, 3)), "shortest length the model knows; 1 series is shorter"),
         (np.ones((1, 1, 1025)), "at most 1024.*\n.*window=32"),
-        (np.array([[[1, 2, 3, 4], [np.nan] * 4]]), "channel 'channel_1'\nLeave it out with channels=\\['channel_0'\\]"),
-        (np.full((1, 2, 4), np.nan), "channels 'channel_0', 'channel_1'\nCheck the file"),
+        (np.array([[[1, 2, 3, 4], [np.nan] * 4]]), "channel 'channel_1'\nFill or remove it"),
+        (np.full((1, 2, 4), np.nan), "channels 'channel_0', 'channel_1'\nFill or remove them"),
     ],
 )
 def test_unusable_sets(values, words):
     with pytest.raises(InputError, match=words):
         check_usable(SeriesSet.from_arrays(values))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["load", "air temp"], "channels=['load', 'air temp']"),
+        (["it's"], 'channels=["it\'s"]'),
+        (["a\\b"], "Naming the other channels with channels="),
+        (['12"'], "Naming the other channels with channels="),
+        ([], "Naming the other channels with channels="),
+        ([f"x{n}" for n in range(13)], "Naming the other channels with channels="),
+    ],
+)
+def test_how_to_ask_for_some_channels(names, told):
+    assert naming(names) == told
 
 
 def test_infinite_values_are_unusable():

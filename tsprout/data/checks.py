@@ -47,7 +47,9 @@ def _check_lengths(series: SeriesSet) -> None:
     if longest == 1:
         raise InputError(
             f"{f'each of the {series.n_series}' if series.n_series > 1 else 'the only'} series has a single time step",
-            fix="Check which columns are the id and the time; where each row is a series, give orientation='wide'.",
+            fix="Check which columns are the id and the time; where each row is a series, give orientation='wide'."
+            if _is_long_table(series)
+            else f"At least {MIN_LENGTH} are needed.",
         )
     if series.lengths[shortest] < MIN_LENGTH:
         n = int((series.lengths < MIN_LENGTH).sum())
@@ -77,12 +79,16 @@ def _check_values(series: SeriesSet) -> None:
     blank = [name for j, name in enumerate(series.channels) if not series.observed[:, j].any()]
     if blank:
         kept = [name for name in series.channels if name not in blank]
+        it = "them" if len(blank) > 1 else "it"
         raise InputError(
             f"nothing was observed in channel{'s' if len(blank) > 1 else ''} {', '.join(map(repr, blank))}",
-            fix=f"Leave {'them' if len(blank) > 1 else 'it'} out with {naming(kept)}, or check the file."
-            if kept
-            else "Check the file.",
+            fix=f"{naming(kept)} leaves {it} out." if kept and _is_long_table(series) else f"Fill or remove {it}.",
         )
+
+
+def _is_long_table(series: SeriesSet) -> bool:
+    """Whether it was read from columns that a reader can be told of."""
+    return series.schema is not None and series.schema.format.endswith("-long")
 
 
 def _window(length: int) -> int:

@@ -271,7 +271,8 @@ class LongBuilder:
         if times is not None:
             dense = np.zeros((n, length), times.dtype)
             dense[codes, position] = times
-        extra = {name: self._constant(name, codes, n, ids_are_text) for name in self._extra}
+        found = {name: self._constant(name, codes, n, ids_are_text) for name in self._extra}
+        extra = {name: values for name, values in found.items() if values is not None}
         label = extra.pop(self.roles.label) if self.roles.label else None
         own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id else np.zeros(1, np.int64)
         frequency = infer_frequency(dense, counts)
@@ -332,22 +333,35 @@ class LongBuilder:
         what = "the same id and time" if self.roles.id else "the same time"
         raise InputError(f"rows have {what}: {'; '.join(shown)}{more}", where=self.where, fix=fix)
 
-    def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray:
+    def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray | None:
+        """Values ``(n,)`` of a column, one a series; ``None`` of one that varies and that nobody has asked for."""
         coder, parts = self._extra[name]
         column = np.concatenate(parts)
         first = np.empty(n, np.int32)
         first[codes[::-1]] = column[::-1]
         varies = column != first[codes]
         if varies.any():
+            asked = {self.options.label_column, *(self.options.static_columns or ())}
+            if self.options.channels is not None and name not in asked:
+                self._leave_out(name)
+                return None
             row = int(np.argmax(varies))
             raise InputError(
                 f"column {name!r} is not a number to model, and it changes within "
                 f"{f'series {self._ids.values[codes[row]]!r}' if self.roles.id else 'the recording'}",
                 where=f"{self.where}, {self.row_name(row)}",
-                fix=f"Name the channels with {naming(self.roles.channels)} to leave it out"
-                + (", or include it there to model it." if name == self.roles.label else "."),
+                fix=f"{naming(self.roles.channels)} leaves it out"
+                + ("; named there, too, it is modelled." if all(_floats(str(v)) for v in coder.values) else "."),
             )
         return decode_values([None if k < 0 else coder.values[k] for k in first.tolist()], is_text)
+
+    def _leave_out(self, name: str) -> None:
+        """Go on without a column: the channels were named, and it is none of them."""
+        roles = self.roles
+        roles.ignored.append(name)
+        roles.static = [other for other in roles.static if other != name]
+        roles.label = None if roles.label == name else roles.label
+        self.note(f"column {name!r} changes within series and is left out")
 
 
 def decode_ids(values: list[Any], is_text: bool) -> np.ndarray:

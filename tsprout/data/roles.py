@@ -255,9 +255,13 @@ def _find_time(columns: Sequence[str], kinds: dict[str, str], taken: set[str], w
 
 
 def naming(channels: Sequence[str]) -> str:
-    """How to ask for these channels and no others; without the names where they are too many or too odd to write."""
-    odd = any(not name.isprintable() or "'" in name for name in map(str, channels))
-    return "channels=" if odd or not 0 < len(channels) <= _MOST_NAMED else f"channels={list(map(str, channels))!r}"
+    """How to ask for these channels and no others, as the subject of a sentence; without the names where they are too
+    many or too odd to write."""
+    names = [str(name) for name in channels]
+    if not 0 < len(names) <= _MOST_NAMED or any('"' in n or "\\" in n or not n.isprintable() for n in names):
+        return "Naming the other channels with channels="
+    quoted = ", ".join(f'"{name}"' if "'" in name else f"'{name}'" for name in names)
+    return f"channels=[{quoted}]"
 
 
 def _row_number(name: str) -> bool:

@@ -132,17 +132,18 @@ class Scores:
         counts = [(said, sum(score.verdict == said for score in fidelity)) for said in words.TOLD]
         told = sum(count for _, count in counts)
         if not told:
-            good = "There are too few series to tell how good the synthetic ones are."
+            good = "There are too few real series to tell how good the synthetic series are."
             if blind and not fidelity:
                 good = "No score can tell here how good the synthetic series are."
         else:
             parts = [f"{said} on {count}" for said, count in counts if count]
             good = f"The synthetic series are {_and(parts)} of {len(fidelity)} scores."
             if told < len(fidelity):
-                good += f" On the other {len(fidelity) - told} there are too few series to tell."
-        if blind and fidelity:
-            good += f" {blind} more {'score' if blind == 1 else 'scores'} cannot tell here."
+                rest = "the last" if len(fidelity) - told == 1 else f"the other {len(fidelity) - told}"
+                good += f" On {rest} there are too few series to tell."
         found = [good, *self._copying()]
+        if blind and fidelity:
+            found.append(f"{blind} more {'score' if blind == 1 else 'scores'} cannot tell here.")
         verdicts = {score.verdict for score in self.scores}
         if words.HELPS in verdicts and words.HARMS not in verdicts:
             found.append("Added to your series they make a better model than your series alone.")

@@ -21,7 +21,7 @@ from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
 from tsprout.train.drawing import draw_latent, series_at_once
-from tsprout.train.shots import Shots, shown
+from tsprout.train.shots import Shots, memory_of
 
 # The correction is no better than the samples it is found from: as many as these time steps, within limits.
 _STEPS_DRAWN, _FEWEST, _SAMPLES, _MOST_STEPS = 24_576, 128, 512, 10
@@ -106,19 +106,21 @@ def moments(values: np.ndarray, observed: np.ndarray) -> Moments:
     """
     cells = observed.sum(2)
     share = cells / np.maximum(cells.sum(0), 1)
-    mean = (share * np.where(observed, values, 0).sum(2, dtype=np.float64) / np.maximum(cells, 1)).sum(0)
+    mean = np.where(observed, values, 0).sum((0, 2), dtype=np.float64) / np.maximum(cells.sum(0), 1)
     away = np.where(observed, values - mean[:, None], 0)
     level = away.sum(2) / np.maximum(cells, 1)
     square = (away**2).sum(2) / np.maximum(cells, 1)
-    count = (cells > 0).sum(0)
-    more = count / np.maximum(count - 1, 1)
-    of_mean = more * (share**2 * level**2).sum(0)
+    # 1 / number of series where all are as long; longer ones count for more, and the number is as good as smaller.
+    part = (share**2).sum(0)
+    others = np.maximum(1 - part, 1e-9)
+    between = (share * level**2).sum(0) / others
+    of_mean = part * between
     variance = (share * square).sum(0) + of_mean
     safe = np.where(variance > 0, variance, 1)
-    between = ((share * level**2).sum(0) + of_mean) / safe
-    of_spread = more * (share**2 * (square / safe - 1) ** 2).sum(0) / 4
-    of_spread = np.maximum(of_spread, between**2 / (2 * np.maximum(count - 1, 1)))
-    return Moments(mean, np.sqrt(variance), *(np.where(count > 1, part, np.inf) for part in (of_mean, of_spread)))
+    of_spread = part / others * (share * (square / safe - 1) ** 2).sum(0) / 4
+    of_spread = np.maximum(of_spread, (between / safe) ** 2 * part / (2 * others))
+    several = (cells > 0).sum(0) > 1
+    return Moments(mean, np.sqrt(variance), *(np.where(several, known, np.inf) for known in (of_mean, of_spread)))
 
 
 def _beyond_chance(found: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -141,7 +143,7 @@ def calibrate(
     """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
 
     Args:
-        model: that is to be corrected.
+        model: that is to be corrected, and shown the shots when it draws: not one trained on a single series.
         shots: scaled.
         seed: of the samples it is found from.
         row: in the model's token table; none by default.
@@ -150,7 +152,7 @@ def calibrate(
     """
     channels, length = shots.values.shape[1], int(np.median(shots.lengths))
     count, at_once = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length)), series_at_once(length)
-    generator, memory = torch.Generator().manual_seed(seed), shown(model, shots)
+    generator, memory = torch.Generator().manual_seed(seed), memory_of(model, shots)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
     drawn = [
         draw_latent(model, (min(at_once, count - done), channels, length), generator, row=row, memory=memory, **how)
@@ -166,7 +168,7 @@ def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Cal
     if gains is not None:
         drawn = filter_bands(drawn, gains)
     wanted, own = moments(shots.values.numpy(), shots.observed.numpy()), moments(drawn, np.isfinite(drawn))
-    mean, usable = wanted.mean, (wanted.spread > 0) & (own.spread > 0)
+    mean, usable = wanted.mean, np.logical_and(*(m.spread > 1e-9 * np.abs(m.mean) for m in (wanted, own)))
     stretch = np.log(np.where(usable, wanted.spread, 1) / np.where(usable, own.spread, 1))
     if trained:
         mean = own.mean + _beyond_chance(mean - own.mean, wanted.mean_variance + own.mean_variance)

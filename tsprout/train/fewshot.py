@@ -34,7 +34,7 @@ from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
 from tsprout.train.drawing import draw_latent, series_at_once
-from tsprout.train.shots import Shots, shown
+from tsprout.train.shots import Shots, memory_of
 
 SIZE = 500
 ROLES = ("pretrain", "extra")
@@ -204,7 +204,7 @@ def draw(
     """
     was = model.training
     model.eval()
-    memory = shown(model, shots)
+    memory = memory_of(model, shots)
     fix = calibrate(model, shots, seed=seed, steps=steps, row=row) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])

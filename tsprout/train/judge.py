@@ -24,7 +24,7 @@ from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
 from tsprout.train.calibration import correction
 from tsprout.train.drawing import draw_latent
-from tsprout.train.shots import Shots, shown
+from tsprout.train.shots import Shots, memory_of
 
 MIN_TO_HOLD_BACK = 5
 # Below this share of the distance at which unseen series lie from the shots, samples count as copies.
@@ -117,7 +117,7 @@ class Judge:
         """
         was = model.training
         model.eval()
-        memory = shown(model, self.shots)
+        memory = memory_of(model, self.shots)
         scores, ratios = [], []
         for length in np.unique(self.at):
             shape = (_SAMPLES, self.shots.values.shape[1], int(length))

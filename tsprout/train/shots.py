@@ -69,6 +69,6 @@ def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None
     return model.encode(values, observed, present)
 
 
-def shown(model: Denoiser, shots: Shots) -> Memory | None:
+def memory_of(model: Denoiser, shots: Shots) -> Memory | None:
     """The shots as a model is shown them, as many as fit in a prompt; ``None`` for one without a prompt encoder."""
     return encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
