@@ -436,7 +436,7 @@ def test_the_page_is_there_though_a_limit_fails(run: Run, monkeypatch: pytest.Mo
 def test_quiet_says_the_verdict_alone(run: Run) -> None:
     code, out, err = run("real.csv", "good.csv", "--shots", "shots.csv", "--quiet")
     assert code == 0 and not err
-    assert out.startswith("Of ") and out.count("\n") == 1
+    assert out.startswith("The synthetic series are ") and out.count("\n") == 1
     code, out, _ = run("real.csv", "good.csv", "--shots", "shots.csv", "--quiet", "--json")
     assert json.loads(out)["ok"]
 
