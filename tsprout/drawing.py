@@ -17,7 +17,7 @@ from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
 from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.drawing import draw_latent, series_at_once
-from tsprout.train.shots import Shots, encode_prompts, is_shown
+from tsprout.train.shots import Shots, is_shown, memory_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -70,7 +70,7 @@ def draw_batches(
             key = prompt.tobytes()
             if len(shown) < len(prompt) or key not in memories:
                 # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
-                memories[key] = _encode(source, shown)
+                memories[key] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             shape = (len(members), shots.n_channels, steps_long)
             latent[members, :, :steps_long] = draw_latent(
@@ -85,12 +85,3 @@ def draw_batches(
         yield dressed(shots, scaler.inverse(latent), lengths, some, start)
         if progress is not None:
             progress("sample", min(start + size, n), n)
-
-
-@torch.no_grad()
-def _encode(source: Source, prompt: Shots) -> Memory | None:
-    model = source.model
-    if not model.has_prompt:
-        return None
-    present = torch.tensor([is_shown(len(source.shots), source.trained)], device=model.device)
-    return encode_prompts(model, [prompt.to(model.device)], present)

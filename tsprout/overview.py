@@ -89,7 +89,7 @@ def warnings(series: SeriesSet) -> list[str]:
         f"channel {name!r} has one value in each series, which new series may not keep to; if it describes a series "
         "as a whole, name it with static_columns="
         for name in one_value_each(series)
-        if series.schema is not None and series.schema.format.endswith("-long")
+        if series.schema is not None and series.schema.long
     ]
     if 1 < series.n_series < FEW:
         said.append(f"there are only {series.n_series} series; 5 to 50 show far better what varies and what does not")

@@ -253,7 +253,7 @@ def test_the_correction_is_found_from_as_many_samples_as_are_cheap(
         solved.add(steps)
         return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
-    monkeypatch.setattr(module, "draw_latent", drawing)
+    monkeypatch.setattr("tsprout.train.drawing.draw_latent", drawing)
     calibrate(woken(PADDED), Shots.from_latent(waves(3, 1, length), np.full(3, length)), seed=0, steps=40)
     assert sum(drawn) == count and max(drawn) <= series_at_once(length)
     assert solved == {10}

@@ -48,7 +48,7 @@ def _check_lengths(series: SeriesSet) -> None:
         raise InputError(
             f"{f'each of the {series.n_series}' if series.n_series > 1 else 'the only'} series has a single time step",
             fix="Check which columns are the id and the time; where each row is a series, give orientation='wide'."
-            if _is_long_table(series)
+            if series.schema is not None and series.schema.long
             else f"At least {MIN_LENGTH} are needed.",
         )
     if series.lengths[shortest] < MIN_LENGTH:
@@ -82,13 +82,10 @@ def _check_values(series: SeriesSet) -> None:
         it = "them" if len(blank) > 1 else "it"
         raise InputError(
             f"nothing was observed in channel{'s' if len(blank) > 1 else ''} {', '.join(map(repr, blank))}",
-            fix=f"{naming(kept)} leaves {it} out." if kept and _is_long_table(series) else f"Fill or remove {it}.",
+            fix=f"{naming(kept)} leaves {it} out."
+            if kept and series.schema is not None and series.schema.long
+            else f"Fill or remove {it}.",
         )
-
-
-def _is_long_table(series: SeriesSet) -> bool:
-    """Whether it was read from columns that a reader can be told of."""
-    return series.schema is not None and series.schema.format.endswith("-long")
 
 
 def _window(length: int) -> int:

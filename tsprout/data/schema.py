@@ -104,6 +104,11 @@ class Schema:
         """Whether one row is one series."""
         return self.format.endswith("-wide")
 
+    @property
+    def long(self) -> bool:
+        """Whether it is a table in which one row is one time step."""
+        return self.format.endswith("-long")
+
     def replace(self, **changes: Any) -> Schema:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)

@@ -213,7 +213,7 @@ def _translated(base: Schema, series: SeriesSet, form: str) -> Schema:
         dtypes |= dict.fromkeys(steps, words[numbers.number_kind(channel_dtype(base, wide.CHANNEL))])
         return Schema(form, base.columns if steps else (), id_column=base.id_column, label_column=base.label_column,
                       static_columns=base.static_columns, step_columns=steps, dtypes=dtypes, **fields)  # fmt: skip
-    if base.format.endswith("-long"):
+    if base.long:
         return Schema(form, base.columns, id_column=base.id_column, time_column=base.time_column, dtypes=dtypes,
                       label_column=base.label_column, static_columns=base.static_columns, **fields)  # fmt: skip
     return Schema(form, dtypes=dtypes, **fields)

@@ -141,10 +141,10 @@ class Scores:
             if told < len(fidelity):
                 rest = "the last" if len(fidelity) - told == 1 else f"the other {len(fidelity) - told}"
                 good += f" On {rest} there are too few series to tell."
-        found = [good, *self._copying()]
+        verdicts = {score.verdict for score in self.scores}
+        found = [good, *_copying(verdicts)]
         if blind and fidelity:
             found.append(f"{blind} more {'score' if blind == 1 else 'scores'} cannot tell here.")
-        verdicts = {score.verdict for score in self.scores}
         if words.HELPS in verdicts and words.HARMS not in verdicts:
             found.append("Added to your series they make a better model than your series alone.")
         if self.few and told:
@@ -152,15 +152,15 @@ class Scores:
             found.append(f"Take this as a rough guide: there are only {scarce} series to compare with.")
         return " ".join(found)
 
-    def _copying(self) -> list[str]:
-        """Whether the series are copies, in at most two sentences; none where no score says."""
-        verdicts = {score.verdict for score in self.scores}
-        found = [sentence for verdict, sentence in words.OF_COPIES.items() if verdict in verdicts][:1]
-        if words.LEAKS not in verdicts:
-            return found
-        if found == [words.OF_COPIES[words.FAR_ENOUGH]]:
-            return ["They are no plain copies, yet they tell which real series were among yours."]
-        return [*found, words.OF_LEAKS]
+
+def _copying(verdicts: set[str]) -> list[str]:
+    """Whether the series are copies, in at most two sentences; none where no score says."""
+    found = [sentence for verdict, sentence in words.OF_COPIES.items() if verdict in verdicts][:1]
+    if words.LEAKS not in verdicts:
+        return found
+    if found == [words.OF_COPIES[words.FAR_ENOUGH]]:
+        return ["They are no plain copies, yet they tell which real series were among yours."]
+    return [*found, words.OF_LEAKS]
 
 
 def _plain(value: float) -> float | None:

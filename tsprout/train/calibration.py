@@ -20,7 +20,7 @@ import torch
 from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
-from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.drawing import draw_many
 from tsprout.train.shots import Shots, memory_of
 
 # The correction is no better than the samples it is found from: as many as these time steps, within limits.
@@ -151,14 +151,11 @@ def calibrate(
         **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
     channels, length = shots.values.shape[1], int(np.median(shots.lengths))
-    count, at_once = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length)), series_at_once(length)
+    count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
     generator, memory = torch.Generator().manual_seed(seed), memory_of(model, shots)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
-    drawn = [
-        draw_latent(model, (min(at_once, count - done), channels, length), generator, row=row, memory=memory, **how)
-        for done in range(0, count, at_once)
-    ]
-    return correction(np.concatenate(drawn), shots, trained=trained)
+    drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, **how)
+    return correction(drawn, shots, trained=trained)
 
 
 def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:

@@ -41,3 +41,12 @@ def draw_latent(
     rows = None if row is None else torch.full((1,), row, device=model.device)
     drawn: np.ndarray = model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
     return drawn
+
+
+def draw_many(
+    model: Denoiser, n: int, channels: int, length: int, generator: torch.Generator, **how: Any
+) -> np.ndarray:
+    """``(n, channels, length)`` batch by batch from one generator; ``how`` as in :func:`draw_latent`."""
+    size = series_at_once(length)
+    shapes = [(min(size, n - done), channels, length) for done in range(0, n, size)]
+    return np.concatenate([draw_latent(model, shape, generator, **how) for shape in shapes])

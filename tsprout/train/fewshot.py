@@ -33,7 +33,7 @@ from tsprout.metrics.registry import METRICS, QUICK
 from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
-from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.drawing import draw_many
 from tsprout.train.shots import Shots, memory_of
 
 SIZE = 500
@@ -208,13 +208,8 @@ def draw(
     fix = calibrate(model, shots, seed=seed, steps=steps, row=row) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])
-    at_once = series_at_once(length)
-    sizes = [min(at_once, n - begun) for begun in range(0, n, at_once)]
-    parts = [
-        draw_latent(model, (size, channels, length), generator, row=row, memory=memory, steps=steps) for size in sizes
-    ]
+    drawn = draw_many(model, n, channels, length, generator, row=row, memory=memory, steps=steps)
     model.train(was)
-    drawn = np.concatenate(parts)
     if fix is not None:
         drawn = fix.apply(drawn)
     if not np.isfinite(drawn).all():

@@ -69,6 +69,10 @@ def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None
     return model.encode(values, observed, present)
 
 
-def memory_of(model: Denoiser, shots: Shots) -> Memory | None:
-    """The shots as a model is shown them, as many as fit in a prompt; ``None`` for one without a prompt encoder."""
-    return encode_prompts(model, [shots.part().to(model.device)]) if model.has_prompt else None
+@torch.no_grad()
+def memory_of(model: Denoiser, shots: Shots, *, present: bool = True) -> Memory | None:
+    """The shots as a model is shown them when it draws, as many as fit in a prompt, or held back from it where they are
+    not ``present``; ``None`` for a model without a prompt encoder."""
+    if not model.has_prompt:
+        return None
+    return encode_prompts(model, [shots.part().to(model.device)], torch.tensor([present], device=model.device))
