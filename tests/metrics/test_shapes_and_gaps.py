@@ -67,7 +67,7 @@ def test_one_real_series_tells_nothing_and_says_so():
     assert scores.few
     assert scores.repeats == 0
     assert {score.verdict for score in scores} <= {"too few series to tell", "does not apply"}
-    assert scores.summary().startswith("There are too few series to tell")
+    assert scores.summary().startswith("There are too few real series to tell")
 
 
 def test_unequal_lengths_are_compared_over_what_they_share():
