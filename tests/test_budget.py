@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tsprout.budget import MIN_BUDGET, affordable_steps, parse_budget
+from tsprout.budget import MIN_BUDGET, affordable_steps, budget_for, parse_budget
 from tsprout.errors import InputError
 
 
@@ -37,3 +37,10 @@ def test_steps() -> None:
     assert affordable_steps(1e9, 1e9, 300) == 300
     assert affordable_steps(5, 1e15, 300) == 1
     assert affordable_steps(parse_budget("9" * 400), 1e9, 300) == 300
+
+
+@pytest.mark.parametrize("steps", [1, 30, 297, 298, 5_000, 20_000, 1_000_000])
+def test_what_buys_so_many_steps(steps: int) -> None:
+    enough = budget_for(steps, 1e9)
+    assert affordable_steps(parse_budget(enough), 1e9, steps) == steps
+    assert enough == budget_for(1, 1e9) or affordable_steps(0.5 * parse_budget(enough), 1e9, steps) < steps

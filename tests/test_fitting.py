@@ -227,7 +227,9 @@ def test_auto_survives_training_that_blows_up(monkeypatch: pytest.MonkeyPatch) -
 def test_the_budget_caps_the_steps_and_says_so() -> None:
     report = fit(woken(TRANSFORMER), "full", seconds=1e-9).report
     assert sorted(report.curve) == [0, 1]
-    assert any("1 training step only" in note for note in report.notes)
+    (note,) = (note for note in report.notes if "budget" in note)
+    assert "bought 1 of 4 training steps; 5s would buy them all" in note
+    assert not any("budget" in note for note in fit(woken(TRANSFORMER), "full").report.notes)
 
 
 def test_the_clock_is_a_guard_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

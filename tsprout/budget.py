@@ -7,6 +7,7 @@ so.
 
 from __future__ import annotations
 
+import math
 import re
 
 from tsprout.errors import InputError
@@ -40,3 +41,11 @@ def parse_budget(text: str | float) -> float:
 def affordable_steps(seconds: float, multiply_adds: float, most: int) -> int:
     """How many training steps of ``multiply_adds`` each (forward pass) a budget buys, at most ``most``, at least 1."""
     return max(1, int(min(most, seconds * _ASSUMED_SPEED / (3 * multiply_adds))))
+
+
+def budget_for(steps: int, multiply_adds: float) -> str:
+    """The least budget, in words for :func:`parse_budget`, that buys so many steps of ``multiply_adds`` each."""
+    seconds = max(MIN_BUDGET, 3 * multiply_adds * steps / _ASSUMED_SPEED)
+    if seconds <= 60:
+        return f"{math.ceil(seconds)}s"
+    return f"{math.ceil(seconds / 60)}m" if seconds <= 3600 else f"{math.ceil(seconds / 360) / 10:g}h"

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tsprout.budget import affordable_steps
+from tsprout.budget import affordable_steps, budget_for
 from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.train.calibration import Calibration, calibrate
-from tsprout.train.finetune import INDIFFERENT, FinetuneConfig, best_step, finetune
+from tsprout.train.finetune import INDIFFERENT, MOST_SHOWN, FinetuneConfig, best_step, finetune
 from tsprout.train.judge import CLEAR_COPYING_RATIO, MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
 from tsprout.train.loop import Progress
 from tsprout.train.shots import Shots
@@ -76,7 +76,8 @@ class Fitted:
 def step_cost(model: Denoiser, shots: Shots, config: FinetuneConfig) -> float:
     """About how many multiply-adds the forward pass of one fine-tuning step takes."""
     columns = shots.values.shape[-1] / model.config.dimension
-    shown = len(shots.part()) * config.episodes if model.has_prompt else 0
+    # An episode shows three quarters of the shots on average, and MOST_SHOWN at most.
+    shown = min(len(shots.part()), MOST_SHOWN * 4 // 3) * config.episodes if model.has_prompt else 0
     if model.config.backbone == "unet":
         columns *= 8
     return model.parameter_count * columns * (config.batch + 0.5 * shown)
@@ -104,7 +105,7 @@ def fit_model(
         seconds: budget for training.
         seed: of everything random.
         progress: told stage, steps done, steps in all.
-        config: of the fine-tuning; its ``steps`` are capped by the budget.
+        config: of the fine-tuning, that for so many series by default; its ``steps`` are capped by the budget.
 
     Raises:
         InputError: unknown mode, or a mode this model has no part for.
@@ -130,12 +131,15 @@ def fit_model(
         fitted.report.seconds = time.monotonic() - begun
         return fitted
 
-    config = config or FinetuneConfig()
+    config = config or FinetuneConfig.for_shots(len(shots))
     kept, held = hold_back(len(shots), np.random.default_rng(seed))
     # Half the budget finds out how long to train, with some series held back; the other half trains on all of them.
-    most = affordable_steps(seconds / 2, step_cost(model, shots, config), config.steps)
-    config = replace(config, steps=most, blind_steps=min(most, config.blind_steps))
+    wanted, cost = config.steps, step_cost(model, shots, config)
+    config = config.at_most(affordable_steps(seconds / 2, cost, wanted))
     report = FitReport("full" if mode == "auto" else mode, mode, "", held_back=len(held))
+    if len(held) and config.steps < wanted / 2:
+        enough = budget_for(2 * wanted, cost)
+        report.notes += (f"the budget bought {config.steps} of {_count(wanted)}; {enough} would buy them all",)
     try:
         fitted = _search(model, shots, kept, held, config, report, seconds=seconds, seed=seed, progress=progress)
     except TrainingError as error:
@@ -189,8 +193,6 @@ def _search(
             return _shown(model, shots, report, seed)
     else:
         report.notes += (f"{_too_few(shots)} to hold any back: trained for {_count(steps)} unseen",)
-    if config.steps < config.evaluate_every:
-        report.notes += (f"the budget bought {_count(config.steps)} only; a larger one would serve better",)
     final = replace(config, blind_steps=steps)
     left = max(0.3 * allowed, allowed - (time.monotonic() - begun))
     tuned = finetune(model, shots, report.mode, final, seed=seed, seconds=left, progress=progress, stage="train")

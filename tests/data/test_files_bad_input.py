@@ -68,6 +68,7 @@ def test_empty_files(tmp_path, name):
         ("id,time,label,v\na,1,1,2\na,2,0,3\n", ["'label'", "changes"]),
         ("id,time\na,1\na,2\n", ["no column of numbers"]),
         ("1.5,2.5\n3,4\n1,2\n", ["first row holds numbers"]),
+        ("1,2,\n3,4,\n1,2,\n", ["first row holds numbers"]),
         ("v\n1\n2\n\n3,4\n", ["row 5", "2 were found"]),
         ("time,v\n1,2\n1,3\n", ["same time", "id_column"]),
         ("id,date,other,v\na,x,2024-01-01,1\n", ["'x'"]),

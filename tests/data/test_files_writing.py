@@ -405,6 +405,25 @@ def test_ts_labels_that_cannot_be_written(tmp_path):
             files.write(series, tmp_path / "a.ts")
 
 
+@pytest.mark.parametrize("ends", ["", ",", ",,,"])
+def test_what_a_delimiter_at_a_lines_end_makes_is_no_column(tmp_path, ends):
+    lines = ["id,t,v", "a,1,2", "a,2,3", "b,1,4", "b,2,5"]
+    (tmp_path / "in.csv").write_text("".join(f"{line}{ends}\n" for line in lines))
+    series = files.read(tmp_path / "in.csv")
+    assert (series.channels, len(series)) == (("v",), 2)
+    assert sum("without a name or a value" in notice for notice in series.schema.notices) == bool(ends)
+    files.write(series, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines() == lines
+
+
+def test_columns_without_a_name_but_with_values_are_channels(tmp_path):
+    (tmp_path / "in.csv").write_text("id,t,v,,\na,1,2,7,8\na,2,3,8,9\n")
+    series = files.read(tmp_path / "in.csv")
+    assert len(series.channels) == 3
+    files.write(series, tmp_path / "out.csv")
+    assert files.read(tmp_path / "out.csv").equals(series)
+
+
 def test_notices_say_what_was_done(tmp_path):
     def notices(text: str, **options) -> str:
         (tmp_path / "a.csv").write_text(text)

@@ -186,6 +186,21 @@ def test_judging_does_not_change_training() -> None:
     assert often.judged[6] == seldom.judged[6]
 
 
+def test_more_series_bear_longer_training() -> None:
+    few, fifty, many = (FinetuneConfig.for_shots(count) for count in (3, 50, 5000))
+    assert few == FinetuneConfig() and many == fifty
+    assert fifty.steps == 3 * few.steps and fifty.evaluate_every == 3 * few.evaluate_every
+    assert few.steps < FinetuneConfig.for_shots(40).steps < fifty.steps
+
+
+def test_fewer_steps_are_looked_at_as_often_but_not_at_once() -> None:
+    fifty = FinetuneConfig.for_shots(50)
+    assert fifty.at_most(480) == fifty
+    assert (fifty.at_most(240).steps, fifty.at_most(240).evaluate_every) == (240, 30)
+    assert (fifty.at_most(24).evaluate_every, fifty.at_most(24).blind_steps) == (20, 24)
+    assert replace(fifty, evaluate_every=2).at_most(3).evaluate_every == 2
+
+
 def test_stops_by_the_clock_with_a_last_look() -> None:
     ticks = iter([0.0, 1.0, 2.0, 5.0])
     told: list[tuple[str, int, int]] = []

@@ -94,14 +94,23 @@ def assign(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, 
     if twice:
         raise InputError(f"column names repeat: {', '.join(map(repr, twice))}", where=where, fix="Rename them.")
     _check_asked(columns, options, where)
-    if _is_wide(columns, options, where):
-        return _wide_roles(columns, kinds, options, where)
-    return _long_roles(columns, kinds, options, where)
+    blank = [c for c in columns if is_nameless(c) and kinds[c] == "empty" and c not in _asked(options)]
+    columns = [c for c in columns if c not in blank]
+    decide = _wide_roles if _is_wide(columns, options, where) else _long_roles
+    roles = decide(columns, kinds, options, where)
+    if blank:
+        roles.ignored += blank
+        roles.notices.append(f"columns without a name or a value are left out: {len(blank)}")
+    return roles
+
+
+def _asked(options: ReadOptions) -> list[str | None]:
+    named = [options.id_column, options.time_column, options.label_column]
+    return [*named, *(options.channels or ()), *(options.static_columns or ())]
 
 
 def _check_asked(columns: Sequence[str], options: ReadOptions, where: str) -> None:
-    asked = [options.id_column, options.time_column, options.label_column]
-    asked += [*(options.channels or ()), *(options.static_columns or ())]
+    asked = _asked(options)
     for name in asked:
         if name is not None and name not in columns:
             close = difflib.get_close_matches(name, list(columns), n=1)
@@ -165,7 +174,7 @@ def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
             [c for c in rest if kinds[c] not in ("text", "time")],
             [c for c in rest if kinds[c] in ("text", "time")],
         )
-    if rest and _row_number(rest[0]) and rest[0] == columns[0]:
+    if rest and is_nameless(rest[0]) and rest[0] == columns[0]:
         roles.row_number = rest.pop(0)
     for c in rest:
         if kinds[c] in ("text", "time"):
@@ -204,7 +213,7 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
             roles.label = None
     roles.static = list(options.static_columns or ())
     rest = [c for c in columns if c not in {roles.id, roles.time, roles.label, *roles.static}]
-    if rest and _row_number(rest[0]) and rest[0] == columns[0] and rest[0] not in wanted:
+    if rest and is_nameless(rest[0]) and rest[0] == columns[0] and rest[0] not in wanted:
         roles.row_number = rest.pop(0)
     texts = [c for c in rest if kinds[c] in ("text", "time") and c not in wanted]
     if roles.id is None and len([c for c in texts if kinds[c] == "text"]) == 1:
@@ -264,7 +273,8 @@ def naming(channels: Sequence[str]) -> str:
     return f"channels=[{quoted}]"
 
 
-def _row_number(name: str) -> bool:
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name of its own, as one of row numbers, or what a delimiter at a line's end makes."""
     return name.strip() == "" or name.startswith("Unnamed: ") or name == "__index_level_0__"
 
 

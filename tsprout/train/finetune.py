@@ -28,6 +28,10 @@ from tsprout.train.shots import Shots, encode_prompts
 INDIFFERENT = 0.08
 # Fewer steps teach nothing that a score could miss, and lose what an untrained model is drawn with.
 LEAST_STEPS = 20
+# Series, and the steps that so many bear: few are soon copied, fifty still teach (docs/experiments/fine-tuning.md).
+_BORNE = ((25, 50), (160, 480))
+# Shown in one episode: more cost time, teach nothing more, and draw samples nearer (docs/experiments/fine-tuning.md).
+MOST_SHOWN = 24
 # Of the solver, for what is trained from a guided model: about as many calls of the network as its own guided steps.
 UNGUIDED_STEPS = 10
 
@@ -50,6 +54,18 @@ class FinetuneConfig:
     patience: int = 3
     ema: float = 0.97
     blind_steps: int = 40
+
+    @classmethod
+    def for_shots(cls, count: int) -> FinetuneConfig:
+        """How to fine-tune on ``count`` series: more of them bear longer training, with as many looks of the judge."""
+        usual = cls()
+        steps = round(float(np.interp(count, *_BORNE)))
+        return replace(usual, steps=steps, evaluate_every=steps * usual.evaluate_every // usual.steps)
+
+    def at_most(self, steps: int) -> FinetuneConfig:
+        """The same, ended after ``steps``; the judge looks as often, but not after fewer steps than usual."""
+        every = max(min(self.evaluate_every, LEAST_STEPS), self.evaluate_every * steps // self.steps)
+        return replace(self, steps=steps, evaluate_every=every, blind_steps=min(steps, self.blind_steps))
 
 
 @dataclass
@@ -125,13 +141,13 @@ class _Episodes:
         return self.model.losses(batch.values, batch.observed, sigma, noise, rows, memory).mean()
 
     def _split(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Series to show, a random half or more of all, and series of ``group`` to denoise, which are not among them.
+        """Series to show, and series of ``group`` to denoise, which are not among them.
 
-        A single series is both.
+        Shown are a random half or more of all, but :data:`MOST_SHOWN` at most. A single series is both.
         """
         order = self.rng.permutation(len(self.shots))
         most = max(1, len(order) - 1)
-        shown = order[: int(self.rng.integers(min(max(1, len(order) // 2), most), most + 1))]
+        shown = order[: min(MOST_SHOWN, int(self.rng.integers(min(max(1, len(order) // 2), most), most + 1)))]
         targets = np.setdiff1d(group, shown)
         if len(targets) == 0:
             # All of that length are shown: take one of them out, or where it is the only one shown, show the others.

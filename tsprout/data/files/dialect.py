@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsprout.data.roles import is_nameless
 from tsprout.data.tables import text_kind
 from tsprout.errors import InputError
 
@@ -94,7 +95,7 @@ def sniff(path: Path, encoding: str, missing_codes: tuple[str | float, ...]) -> 
     body = [line for line in complete if line.strip()]
     delimiter = _delimiter(body, path)
     records = [row for row in csv.reader(io.StringIO("\n".join(complete) + "\n"), delimiter=delimiter) if row]
-    header = [name.strip() for name in records[0]]
+    header = _named_apart([name.strip() for name in records[0]])
     rows = records[1:]
     if not rows:
         raise InputError(
@@ -174,7 +175,15 @@ def _delimiter(lines: list[str], path: Path) -> str:
     return max(candidates, key=lambda d: counts[d][1] if counts[d][0] * 2 >= steady and counts[d][0] else 0)
 
 
+def _named_apart(header: list[str]) -> list[str]:
+    """The header with every column without a name but the first one numbered, as pandas does."""
+    first = header.index("") if "" in header else -1
+    return [name or ("" if j == first else f"Unnamed: {j}") for j, name in enumerate(header)]
+
+
 def _check_header(header: list[str], where: str) -> None:
+    while len(header) > 1 and is_nameless(header[-1]):  # lines that end with delimiters
+        header = header[:-1]
     numeric = [float(name) for name in header if _is_number(name)]
     rising = all(b > a for a, b in itertools.pairwise(numeric))
     if len(numeric) == len(header) and (not rising or len(header) < 4):
