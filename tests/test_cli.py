@@ -137,6 +137,7 @@ def test_inspect(run: Run, source: Path) -> None:
     assert "6 series" in out
     assert "load" in out
     assert "integer" in out
+    assert "read as: id" in out
     code, out, _ = run("inspect", source, "--json")
     account = json.loads(out)
     assert account["command"] == "inspect"
@@ -227,6 +228,9 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--window", "3"], "--window: 3 is too small"),
         (["--stride", "0"], "--stride: 0 is too small"),
         (["--seed", "-1"], "--seed"),
+        (["--seed", str(2**63)], "--seed"),
+        (["--model", "smal"], "Did you mean 'small'?"),
+        (["--model", "level-shapes"], "Did you mean 'levels-shapes'?"),
         (["--what"], "No such option"),
     ],
 )
@@ -239,6 +243,13 @@ def test_impossible_options(run: Run, source: Path, arguments: list[str], words:
     code, out, _ = run("run", source, "-o", "out", *arguments, "--json")
     assert code == 2
     assert json.loads(out)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("group", [[], ["datasets"], ["corpus"], ["bench"]])
+def test_a_command_without_anything_prints_its_help_alone(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(group) == 2
+    said = capsys.readouterr()
+    assert "Usage:" in said.out and said.err == ""
 
 
 def test_options_are_refused_before_any_work(run: Run, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:

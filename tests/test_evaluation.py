@@ -114,6 +114,9 @@ def test_channels_are_matched_by_name() -> None:
         ({"synthetic": SeriesSet.from_arrays(1000 * GOOD.values, channels=("a", "b"))}, "different units"),
         ({"suite": "nonsense"}, "quick, full, paper"),
         ({"synthetic": "nowhere.csv"}, "nowhere.csv"),
+        ({"synthetic": None}, "there are no synthetic series"),
+        ({"seed": None}, "None is not a whole number"),
+        ({"seed": 2**63}, "too large"),
     ],
 )
 def test_refusals(given: dict[str, Any], words: str) -> None:
@@ -397,6 +400,17 @@ def test_command_with_bad_input(run: Run) -> None:
     assert code == 2 and "no score 'beauty'" in err and "copying" in err
     code, _, err = run("real.csv", "good.csv", "--suite", "best")
     assert code == 2 and "quick, full, paper" in err
+
+
+def test_page_and_picture_replace_a_file_only_when_told(tmp_path: Path) -> None:
+    report = tsprout.evaluate(REAL, GOOD, shots=SHOTS)
+    for name, write in (("there.html", report.to_html), ("there.png", report.plot)):
+        (tmp_path / name).write_bytes(b"mine")
+        with pytest.raises(InputError, match="the output exists") as caught:
+            write(tmp_path / name)
+        assert "force=True" in str(caught.value.fix) and (tmp_path / name).read_bytes() == b"mine"
+        write(tmp_path / name, force=True)
+        assert (tmp_path / name).read_bytes() != b"mine"
 
 
 @pytest.mark.parametrize("name", ["real.csv", "good.csv", "shots.csv", "held.csv"])

@@ -29,6 +29,15 @@ from tsprout.staging import (
 OURS = ("*.json",)
 
 
+def test_a_folder_that_the_system_does_not_make_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: Any, **__: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))  # as in /proc
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(InputError, match="the folder cannot be made"), staged_folder(tmp_path / "a" / "b", OURS):
+        pytest.fail("there is no folder to write into")
+
+
 def write_old(folder: Path) -> Path:
     folder.mkdir()
     (folder / "summary.json").write_text("old")
@@ -91,7 +100,7 @@ def test_existing_folder_is_refused_without_force(tmp_path: Path) -> None:
     out = write_old(tmp_path / "out")
     with pytest.raises(InputError, match="exists") as caught:
         check_folder(out, OURS)
-    assert "--force" in str(caught.value.fix)
+    assert "force=True" in str(caught.value.fix)
 
 
 def test_force_never_replaces_files_of_others(tmp_path: Path) -> None:

@@ -425,6 +425,7 @@ def test_a_model_that_is_not_fitted_says_so() -> None:
 @pytest.mark.parametrize(
     "options",
     [{"n": 0}, {"n": -5}, {"steps": 0}, {"batch_size": 0}, {"solver": "euler"}, {"seed": -1}]
+    + [{"n": 3.0}, {"n": None}, {"seed": None}, {"seed": 2**63}, {"length": 8.5}, {"steps": 2.5}, {"batch_size": "2"}]
     + [{"length": 3}, {"length": 1025}, {"length": 0}, {"guidance": -0.5}, {"guidance": float("nan")}, {"guidance": 9}],
 )
 def test_samples_that_cannot_be_are_refused_before_anything_is_drawn(options: dict) -> None:
@@ -434,6 +435,20 @@ def test_samples_that_cannot_be_are_refused_before_anything_is_drawn(options: di
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("mode", ["prompt", "full"])
+def test_whole_numbers_of_numpy_and_the_largest_seed_will_do(mode: str) -> None:
+    fitted = fit(shots(), mode, seed=np.uint64(2**63 - 1))
+    drawn = fitted.sample(np.int64(2), length=np.int32(8), steps=np.int8(2), seed=np.uint64(2**63 - 1))
+    assert drawn.values.shape == (2, 2, 8)
+    assert same(drawn, fitted.sample(2, length=8, steps=2, seed=2**63 - 1))
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_here_is_refused(device: str) -> None:
+    with pytest.raises(InputError, match=f"no device {device}"):
+        Sprout.from_pretrained(device=device)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -441,6 +456,11 @@ def test_samples_that_cannot_be_are_refused_before_anything_is_drawn(options: di
         ({"budget": "1s"}, "too small"),
         ({"budget": "soon"}, "cannot be read"),
         ({"seed": -1}, "negative"),
+        ({"seed": 2**63}, "too large"),
+        ({"seed": 1.0}, "1.0 is not a whole number"),
+        ({"window": 12.5}, "12.5 is not a whole number"),
+        ({"id_colum": "x"}, "no option 'id_colum'\nDid you mean 'id_column'"),
+        ({"wibble": "x"}, "Options of reading are format, id_column"),
     ],
 )
 def test_fits_that_cannot_be_are_refused(options: dict, said: str) -> None:

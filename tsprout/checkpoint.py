@@ -12,6 +12,7 @@ refused.
 
 from __future__ import annotations
 
+import difflib
 import json
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -25,10 +26,11 @@ from safetensors.numpy import save as array_bytes
 from safetensors.torch import load_file
 from safetensors.torch import save as tensor_bytes
 
+from tsprout.baselines import registry
 from tsprout.card import model_card
 from tsprout.compat import VERSION, modern, modern_weights, stamp
 from tsprout.data.stored import from_stored, set_arrays, set_facts
-from tsprout.errors import CheckpointError
+from tsprout.errors import CheckpointError, InputError
 from tsprout.hub import HubOptions, PushOptions, check_name, fetch, split_name
 from tsprout.hub import push as hub_push
 from tsprout.model import Denoiser, ModelConfig
@@ -101,10 +103,12 @@ def find(name: str | Path, options: HubOptions | None = None) -> Path:
             fix = "Name it once."
             raise CheckpointError(f"two revisions are asked for, {options.revision} too", where=text, fix=fix)
         return fetch(repository, FILES, replace(options, revision=options.revision or revision))
+    near = difflib.get_close_matches(text, [*bundled_names(), *registry.names()], 1)
     raise CheckpointError(
         "there is no such checkpoint",
         where=text,
-        fix=f"Bundled: {', '.join(bundled_names()) or 'none'}. Or name a folder, a hub id such as owner/model, "
+        fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Bundled: {', '.join(bundled_names()) or 'none'}. "
+        "Or name a folder, a hub id such as owner/model, "
         "or a baseline (tsprout models).",
     )
 
@@ -130,6 +134,14 @@ def _config(folder: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        fix = "Choose another, such as cpu, or a machine that has it."
+        raise InputError(f"this machine has no device {device} that torch can use", where="device", fix=fix) from error
+
+
 def load(name: str | Path, *, device: str = "cpu", options: HubOptions | None = None) -> Checkpoint:
     """Read a checkpoint.
 
@@ -141,7 +153,9 @@ def load(name: str | Path, *, device: str = "cpu", options: HubOptions | None = 
     Raises:
         CheckpointError: missing, truncated, damaged, of another format version, a pickle, or not fitting its
             configuration.
+        InputError: torch knows no such device here.
     """
+    _check_device(device)
     folder = find(name, options)
     config, version, notes = modern(_config(folder), str(folder / CONFIG))
     try:

@@ -283,6 +283,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app)(args=given, prog_name="tsprout", standalone_mode=False)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer has printed the help, and keeps the class to itself
+            return InputError.exit_code
         return report(Console(as_json="--json" in given), _as_input_error(error))
     return code if isinstance(code, int) else 0
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tsprout.console import Console
+from tsprout.limits import MAX_SEED
 from tsprout.options import Force, verb
 
 datasets = typer.Typer(
@@ -82,7 +83,7 @@ def shots(
     protocol: Annotated[str, typer.Option(help="strict, or paper (that of arXiv 2505.20446).")] = "strict",
     length: Annotated[int, typer.Option(help="Steps of every series.")] = 24,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of what is drawn; the protocol's own where not given.")
+        int | None, typer.Option(min=0, max=MAX_SEED, help="Of what is drawn; the protocol's own where not given.")
     ] = None,
     held_out: Annotated[
         Path | None, typer.Option("--held-out", metavar="FILE", help="Also write the series to compare with.")

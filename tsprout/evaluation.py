@@ -18,6 +18,7 @@ import numpy as np
 
 from tsprout.accounts import to_json, versions
 from tsprout.errors import InputError
+from tsprout.limits import check_seed
 from tsprout.metrics.scores import Score, Scores
 from tsprout.report.units import check_units
 from tsprout.series import SeriesSet
@@ -81,20 +82,30 @@ class Report:
                 raise from_os_error(error, path) from error
         return text
 
-    def to_html(self, path: str | Path | None = None, *, title: str | None = None) -> str:
-        """The report as one self-contained page, written to ``path`` where one is given."""
+    def to_html(self, path: str | Path | None = None, *, title: str | None = None, force: bool = False) -> str:
+        """The report as one self-contained page, written to ``path`` where one is given.
+
+        Raises:
+            InputError: there is such a file and ``force`` is not set, or it cannot be written.
+        """
         from tsprout.report.html import render_report, write_report
 
         options: dict[str, Any] = {"shots": self.shots, "title": title, "facts": self.facts()}
         if path is None:
             return render_report(self.real, self.synthetic, self.scores, **options)
+        check_file(path, force=force)
         write_report(path, self.real, self.synthetic, self.scores, **options)
         return Path(path).read_text(encoding="utf-8")
 
-    def plot(self, path: str | Path) -> Path:
-        """Sample paths and densities, channel by channel, as a PNG."""
+    def plot(self, path: str | Path, *, force: bool = False) -> Path:
+        """Sample paths and densities, channel by channel, as a PNG.
+
+        Raises:
+            InputError: there is such a file and ``force`` is not set, or it cannot be written.
+        """
         from tsprout.report.plots import overlay
 
+        check_file(path, force=force)
         return overlay(self.real, self.synthetic, path)
 
     def facts(self) -> dict[str, str]:
@@ -145,7 +156,7 @@ def evaluate(
             the real series only.
 
     Raises:
-        InputError: an object cannot be read; channels, lengths or units of the sets do not fit; the seed is negative;
+        InputError: an object cannot be read; channels, lengths or units of the sets do not fit; the seed cannot be;
             or there is no such suite.
     """
     from tsprout.data.frames import from_object
@@ -153,8 +164,9 @@ def evaluate(
     from tsprout.metrics.suites import score_suite
 
     known_suite(suite)
-    if seed < 0:
-        raise InputError(f"the seed is {seed}", where="seed", fix="Give 0 or more.")
+    seed = check_seed(seed)
+    if synthetic is None:
+        raise InputError("there are no synthetic series to compare", where="synthetic", fix="Give them second.")
     own = from_object(real, **reading)
     others = {
         name: _read_other(given, reading)
@@ -354,7 +366,7 @@ def evaluate_files(
         **options,
     )
     if html is not None:
-        report.to_html(html, title=f"{Path(synthetic).name} beside {Path(real).name}")
+        report.to_html(html, title=f"{Path(synthetic).name} beside {Path(real).name}", force=force)
     failed = report.failures(under, over)
     return {
         "command": "evaluate",

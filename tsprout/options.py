@@ -18,6 +18,7 @@ import typer
 from tsprout.console import Console
 from tsprout.errors import InputError, TsproutError
 from tsprout.job_options import MODES, SOLVERS, ReaderOptions
+from tsprout.limits import MAX_SEED, MIN_LENGTH
 
 INTERRUPTED = 130
 READING = "How the file is to be read (found by itself where not given)"
@@ -27,7 +28,9 @@ Json = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes; warnings and errors only.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists, once the new one is complete.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same series on the same machine.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same series on the same machine.")
+]
 Model = Annotated[
     str, typer.Option(help="Bundled model or baseline (see tsprout models), folder, or hub id owner/name[@revision].")
 ]
@@ -116,8 +119,6 @@ def verb(function: Callable[..., Mapping[str, Any]]) -> Callable[..., None]:
 
 def reader_options(given: dict[str, Any]) -> ReaderOptions:
     """Take the reader's options out of ``given`` and return them as :class:`ReaderOptions`."""
-    from tsprout.limits import MIN_LENGTH
-
     taken = {name: given.pop(name) for name in _READER}
     wide = taken.pop("wide")
     for name in ("window", "stride"):

@@ -38,12 +38,25 @@ def describe(series: SeriesSet, path: str | Path, scaler: Scaler | None = None) 
         "lengths": {"shortest": int(series.lengths.min()), "longest": int(series.lengths.max())},
         "missing_share": 1 - int(series.observed.sum()) / own,
         "frequency": series.frequency,
+        "columns": columns(series),
         "labels": series.labels is not None,
         "static": sorted(series.static),
         "channels": channels(series, scaler),
         "notices": [] if schema is None else list(schema.notices),
         "warnings": warnings(series),
     }
+
+
+def columns(series: SeriesSet) -> dict[str, Any]:
+    """Which column was taken as what: ``id``, ``time`` and ``label`` (``None``: none), and those whose values are
+    ``copied`` from the given series to new ones."""
+    schema = series.schema
+    found = {
+        "id": None if schema is None else schema.id_column,
+        "time": None if schema is None else schema.time_column,
+        "label": None if schema is None else schema.label_column,
+    }
+    return {**found, "copied": sorted(series.static)}
 
 
 def channels(series: SeriesSet, scaler: Scaler | None = None) -> list[dict[str, Any]]:

@@ -43,10 +43,19 @@ def input_lines(console: Console, described: Mapping[str, Any]) -> None:
     if described["missing_share"] > 0:
         parts.append(f"{100 * described['missing_share']:.1f} % missing")
     console.say(f"{described['file']}: {', '.join(parts)}")
+    if taken := read_as(described["columns"]):
+        console.say(f"read as: {taken}")
     for text in described["notices"]:
         console.note(text)
     for text in described["warnings"]:
         console.warn(text)
+
+
+def read_as(columns: Mapping[str, Any]) -> str:
+    """Which column was taken as what, such as ``id 'patient', time 'time'``; empty where none was."""
+    named = [f"{role} {columns[role]!r}" for role in ("id", "time", "label") if columns[role] is not None]
+    copied = [", ".join(map(repr, columns["copied"])) + " (copied to new series)"] if columns["copied"] else []
+    return ", ".join([*named, *copied])
 
 
 def inspect(console: Console, account: Mapping[str, Any]) -> None:

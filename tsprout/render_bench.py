@@ -83,8 +83,8 @@ def table(console: Console, account: Mapping[str, Any]) -> None:
     if account["out"] is None:
         if not console.as_json:
             console.out.write(account["text"])
-        return
-    console.say(f"{counted(account['tables'], 'table')} in {account['out']}")
+    else:
+        console.say(f"{counted(account['tables'], 'table')} in {account['out']}")
     _unfinished(console, account)
 
 

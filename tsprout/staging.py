@@ -60,7 +60,9 @@ def check_file(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     if target.is_dir():
         raise InputError("the output is a folder, a file is needed", where=str(target), fix="Name a file inside it.")
     if target.exists() and not force:
-        raise InputError("the output exists", where=str(target), fix="Choose another name, or replace it with --force.")
+        raise InputError(
+            "the output exists", where=str(target), fix="Choose another name, or replace it with force=True."
+        )
     if not target.parent.is_dir():
         raise InputError("the folder of the output does not exist", where=str(target.parent), fix="Make it first.")
     if not os.access(target.parent, os.W_OK):
@@ -85,14 +87,14 @@ def check_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force: 
     if target.exists():
         if not force:
             raise InputError(
-                "the output folder exists", where=str(path), fix="Choose another name, or replace it with --force."
+                "the output folder exists", where=str(path), fix="Choose another name, or replace it with force=True."
             )
         others = sorted(item.name for item in target.iterdir() if not any(fnmatch(item.name, name) for name in ours))
         if others:
             raise InputError(
                 f"the folder also holds files that are not tsprout's ({_few(others)}), so it is not replaced",
                 where=str(path),
-                fix="Choose another folder; --force replaces only a folder that tsprout wrote.",
+                fix="Choose another folder; force=True replaces only a folder that tsprout wrote.",
             )
     above = target.parent
     while not above.exists():
@@ -145,17 +147,23 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
         the folder to write into: hidden, beside ``path``, empty.
 
     Raises:
-        InputError: see :func:`check_folder`.
+        InputError: see :func:`check_folder`; or it cannot be made after all.
     """
     target = check_folder(path, ours, force=force)
     made: list[Path] = []
     stage = target.parent / f".{target.name}{MARK}{secrets.token_hex(4)}"
     try:
-        for folder in reversed([target.parent, *target.parent.parents]):
-            if not folder.exists():
-                folder.mkdir()
-                made.append(folder)
-        stage.mkdir()
+        try:
+            for folder in reversed([target.parent, *target.parent.parents]):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            stage.mkdir()
+        except FileNotFoundError as error:  # where the system makes the folders, such as /proc
+            fix = "Choose an output somewhere else."
+            raise InputError("the folder cannot be made", where=str(path), fix=fix) from error
+        except OSError as error:
+            raise from_os_error(error, path) from error
         yield stage
         _swap(stage, target)
     except BaseException:

@@ -24,6 +24,7 @@ from tsprout.drawing import Progress, Source, draw_batches
 from tsprout.errors import CheckpointError, InputError
 from tsprout.fitting import FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
+from tsprout.limits import check_seed, check_whole
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.series import SeriesSet, concatenate
@@ -101,6 +102,7 @@ class Sprout:
 
         Raises:
             CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
+            InputError: torch knows no such device here.
         """
         from tsprout import peer
 
@@ -152,7 +154,7 @@ class Sprout:
             **push: see :meth:`push_to_hub`.
 
         Raises:
-            InputError: if the folder exists and ``force`` is not set.
+            InputError: if the folder exists and ``force`` is not set, or cannot be made.
             CheckpointError: see :meth:`push_to_hub`.
         """
         options = PushOptions(**push)
@@ -246,7 +248,7 @@ class Sprout:
             InputError: if the data or an option cannot be used.
         """
         seconds = parse_budget(budget)
-        _check_seed(seed)
+        seed = check_seed(seed)
         base = self.model
         if self._trained:
             raise InputError(
@@ -323,21 +325,19 @@ class Sprout:
         """
         if self.shots is None or self.scaler is None:
             raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+        n, seed = check_whole(n, "n"), check_seed(seed)
+        length = None if length is None else check_whole(length, "length")
+        steps = None if steps is None else check_whole(steps, "steps")
+        batch_size = None if batch_size is None else check_whole(batch_size, "batch_size")
         if n < 1:
             raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
         if steps is not None and steps < 1:
             raise InputError(f"{steps} solver steps are too few", where="steps", fix="Give at least 1.")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
-        _check_seed(seed)
         check_guidance(guidance, "guidance")
         solver_by_name(solver or self.config.solver)
         check_size(self.shots.n_channels, self.shots.length if length is None else length)
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
         source = Source(self.model, self.shots, self.scaler, self._trained, self._row, self._calibration)
         return draw_batches(source, n, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress)
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise InputError(f"the seed {seed} is negative", where="seed", fix="Give 0 or a positive whole number.")

@@ -181,6 +181,12 @@ def test_cliques() -> None:
     assert cliques(found) == [(1.0, 1.5), (1.5, 2.6)]
 
 
+def test_a_table_on_the_screen_says_what_failed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "table", str(folder)]) == 0
+    said = capsys.readouterr()
+    assert "not all of 18 cells are done: 1 are missing, 1 failed" in said.err and "not all of" not in said.out
+
+
 def test_compare(folder: Path) -> None:
     (line,) = jobs.compare(folder, "copies", NASTY)["scores"]
     assert (line["tasks"], line["wins"], line["losses"], line["ties"]) == (3, 1, 1, 1)
@@ -207,7 +213,7 @@ def test_pictures_are_replaced_only_when_told(folder: Path, tmp_path: Path) -> N
     old.write_text("mine")
     with pytest.raises(InputError, match="the output exists") as caught:
         jobs.plot(folder, tmp_path)
-    assert "--force" in str(caught.value.fix) and caught.value.where == str(old)
+    assert "force=True" in str(caught.value.fix) and caught.value.where == str(old)
     assert [path.name for path in tmp_path.glob("*.png")] == [old.name] and old.read_text() == "mine"
     assert main(["bench", "plot", str(folder), "-o", str(tmp_path), "--force"]) == 0
     assert old.read_bytes().startswith(b"\x89PNG")

@@ -66,6 +66,8 @@ def test_empty_files(tmp_path, name):
         ("id,time,v,v\na,1,2,3\n", ["'v'", "repeat"]),
         ("id,time,v,note\na,1,2,hi\na,2,3,ho\n", ["'note'", "row 3", "channels="]),
         ("id,time,label,v\na,1,1,2\na,2,0,3\n", ["'label'", "changes"]),
+        ("country,q,v\na,Q1,2\na,Q2,3\nb,Q1,3\n", ["'country'", "to 'b'", "id_column="]),
+        ("id,year,month,v\na,2000,1,2\na,2000,2,3\n", ["the same id and time", "into the time"]),
         ("id,time\na,1\na,2\n", ["no column of numbers"]),
         ("1.5,2.5\n3,4\n1,2\n", ["first row holds numbers"]),
         ("1,2,\n3,4,\n1,2,\n", ["first row holds numbers"]),

@@ -424,6 +424,34 @@ def test_columns_without_a_name_but_with_values_are_channels(tmp_path):
     assert files.read(tmp_path / "out.csv").equals(series)
 
 
+@pytest.mark.parametrize(
+    ("lines", "n", "id_column", "time_column"),
+    [
+        ([",v", "p1,1.5", "p1,2.5", "p2,3.5", "p2,4.5"], 2, "", None),
+        ([",v", "2024-01-01,1.5", "2024-01-02,2.5", "2024-01-03,3.5"], 1, None, ""),
+        ([",0,1,2,3", "p1,1.5,2.5,3.5,4.5", "p2,1.5,2.5,3.5,5.5"], 2, "", None),
+        (["country,year,v", "a,1999,1.5", "a,2000,2.5", "b,1999,3.5", "b,2000,4.5"], 2, "country", "year"),
+    ],
+)
+def test_an_index_without_a_name_and_a_year_are_kept(tmp_path, lines, n, id_column, time_column):
+    (tmp_path / "in.csv").write_text("\n".join([*lines, ""]))
+    series = files.read(tmp_path / "in.csv")
+    assert (len(series), series.n_channels) == (n, 1)
+    assert (series.schema.id_column, series.schema.time_column) == (id_column, time_column)
+    files.write(series, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines() == lines
+
+
+def test_a_label_for_each_series_is_no_label_unless_asked_for(tmp_path):
+    rows = [f"{k},{t},L{k},{t + k}" for k in range(5) for t in range(3)]
+    (tmp_path / "in.csv").write_text("\n".join(["id,t,label,v", *rows, ""]))
+    series = files.read(tmp_path / "in.csv")
+    assert series.labels is None
+    assert list(series.static["label"]) == [f"L{k}" for k in range(5)]
+    assert any("not taken as a label" in notice for notice in series.schema.notices)
+    assert list(files.read(tmp_path / "in.csv", label_column="label").labels) == [f"L{k}" for k in range(5)]
+
+
 def test_notices_say_what_was_done(tmp_path):
     def notices(text: str, **options) -> str:
         (tmp_path / "a.csv").write_text(text)

@@ -66,6 +66,8 @@ def test_gaps_turn_integers_into_nullable_ones():
         pd.DataFrame({"v": [1.0, 2, 3]}, index=pd.Index([3, 4, 5], name="step")),
         pd.DataFrame([[1.5, 2, 3, 4], [5, 6, 7, 8]], columns=[0, 1, 2, 3]),
         pd.DataFrame([[1.5, 2, 3, 4], [5, 6, 7, 8]], columns=[0, 1, 2, 3], index=pd.Index(["a", "b"], name="id")),
+        pd.DataFrame([[1.5, 2, 3, 4], [5, 6, 7, 8]], columns=[0, 1, 2, 3], index=["a", "b"]),
+        pd.DataFrame({"v": [1.0, 2, 3, 4]}, index=["a", "a", "b", "b"]),
         pd.DataFrame({"id": ["a", "b"], 0: [1, 2], 1: [3, 4], 2: [5, 6], 3: [7, 8]}),
         pd.DataFrame({"id": ["a", "a"], "date": ["2024-01-01", "2024-01-02"], "v": [1, 2]}),
     ],
@@ -230,3 +232,23 @@ def test_schemas_refuse_what_they_do_not_know():
         Schema.from_dict({"format": "npz", "colour": 1})
     with pytest.raises(InputError, match="no format"):
         Schema.from_dict({})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize("listed", [False, True])
+def test_masked_cells_are_missing(dtype, listed):
+    array = np.arange(48, dtype=dtype).reshape(2, 2, 12)
+    array[0, 1, 3] = -999
+    masked = np.ma.masked_equal(array, -999)
+    series = from_object(list(masked) if listed else masked, axes="cl" if listed else "ncl")
+    assert np.argwhere(~series.observed).tolist() == [[0, 1, 3]]
+    assert np.isnan(series.values[0, 1, 3])
+    whole = from_object(np.ma.asarray(np.abs(array)), axes="ncl")
+    assert whole.observed.all() and to_object(whole).dtype == dtype
+
+
+def test_columns_called_by_numbers():
+    frame = pd.DataFrame({"id": np.repeat([0, 1, 2], 8), "t": np.tile(np.arange(8), 3), 1: np.arange(24.0), 2: 1.0})
+    assert from_object(frame, id_column="id", channels=[1]).channels == ("1",)
+    with pytest.raises(InputError, match="no column '3'"):
+        from_object(frame, id_column="id", channels=[3])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tsprout.data.scaling import TRANSFORMS, Scaler
@@ -178,6 +178,8 @@ def test_constraints_hold_for_any_latents(seed):
     rng = np.random.default_rng(seed)
     kinds = ("counts", "hundreds", "binary", "levels", "constant", "decimals", "share", "saturated", "rain")
     cells = np.stack([channel(kind, rng) for kind in kinds], axis=1)
+    share = cells[:, kinds.index("share")]
+    assume(share.min() < 0.02 and share.max() > 0.98)  # what hardly comes near to 0 or 1 is not known to end there
     scaler = Scaler.fit(SeriesSet.from_arrays(cells, channels=kinds))
     out = dict(
         zip(kinds, scaler.inverse(4 * rng.standard_normal((5, len(kinds), 200))).transpose(1, 0, 2), strict=True)

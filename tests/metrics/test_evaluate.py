@@ -248,6 +248,7 @@ def test_fidelity_verdicts_where_something_is_unknown_or_blind():
     ],
 )
 def test_copying_verdicts(value, verdict):
+    assert words.FAR_ENOUGH == "no nearer to your series than unseen real ones"  # true of what lies further, too
     assert copying_verdict(value, at(1, 0.8, 1.2), enough=True) == verdict
     assert copying_verdict(at(1.0), at(1, 0.8, 1.2), enough=False) == words.UNCLEAR
     near = near_copies_verdict(value, at(0.05, 0, 1.2), enough=True)

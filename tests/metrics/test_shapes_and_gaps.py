@@ -70,6 +70,12 @@ def test_one_real_series_tells_nothing_and_says_so():
     assert scores.summary().startswith("There are too few real series to tell")
 
 
+def test_too_few_synthetic_series_are_not_said_to_be_too_few_real_ones():
+    real = series(12, 2, 24)
+    scores = quick_scores(real, series(1, 2, 24, 1), shots=real)
+    assert scores.summary().startswith("There are too few synthetic series to tell")
+
+
 def test_unequal_lengths_are_compared_over_what_they_share():
     real, made = series(60, 2, 24), series(60, 2, 40, 1)
     scores = quick_scores(real, made, shots=real[:5])

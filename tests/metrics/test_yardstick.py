@@ -112,6 +112,8 @@ def test_what_does_not_fit_is_refused() -> None:
     ruler = Yardstick(REAL, SHOTS, size=40)
     with pytest.raises(InputError, match="at least 40"):
         ruler.score(walks(39, 2))
+    with pytest.raises(InputError, match=r"39 synthetic series of \d+ steps are too few"):
+        ruler.score(walks(39, 2))
     with pytest.raises(InputError, match="of 12"):
         ruler.score(walks(50, 2)[..., :10])
     with pytest.raises(InputError, match="channels"):

@@ -26,6 +26,7 @@ from tsprout.data.checks import check_usable
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError, TsproutError
 from tsprout.identity import dressed, templates
+from tsprout.limits import check_seed, check_whole
 from tsprout.series import SeriesSet, concatenate
 
 Progress = Callable[[str, int, int], None]
@@ -138,9 +139,9 @@ class Baseline(abc.ABC):
         """The shots, once ``n`` and ``seed`` can be."""
         if self.shots is None:
             raise InputError(f"the baseline {self.name} has not been fitted to any series yet", fix="Call fit first.")
-        if n < 1:
+        if check_whole(n, "n") < 1:
             raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
-        _check_seed(seed)
+        check_seed(seed)
         return self.shots
 
 
@@ -198,7 +199,7 @@ class LatentBaseline(Baseline):
         if not isinstance(series, SeriesSet):
             fix = "Read it with tsprout.read, or make it with SeriesSet.from_array."
             raise InputError(f"a SeriesSet is needed, not {type(series).__name__}", where="series", fix=fix)
-        _check_seed(seed)
+        check_seed(seed)
         check_usable(series)
         scaler = Scaler.fit(series)
         own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
@@ -271,8 +272,3 @@ def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
 
 def _scaled(series: SeriesSet, scaler: Scaler) -> np.ndarray:
     return scaler.transform(np.where(series.observed, series.values, np.nan))
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise InputError(f"the seed {seed} is negative", where="seed", fix="Give 0 or a positive whole number.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsprout.data.keywords import checked
 from tsprout.data.roles import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
@@ -34,8 +35,9 @@ def from_object(obj: Any, **options: Any) -> SeriesSet:
         **options: the options of :func:`tsprout.data.files.read`.
 
     Raises:
-        InputError: another kind of object, or whatever is wrong with it.
+        InputError: another kind of object, an option there is not, or whatever is wrong with them.
     """
+    options = checked(options)
     if isinstance(obj, str | os.PathLike):
         from tsprout.data import files
 
@@ -88,9 +90,10 @@ def _passed(series: SeriesSet, options: ReadOptions) -> SeriesSet:
 
 
 def _from_list(arrays: list[np.ndarray], options: ReadOptions) -> SeriesSet:
-    from tsprout.data.files.arrays import from_numpy
+    from tsprout.data.files.arrays import from_numpy, unmasked
     from tsprout.series import check_axes, to_ncl
 
+    arrays = [unmasked(array) for array in arrays]
     each = [to_ncl(a, check_axes(options.axes, a.shape))[0] for a in arrays]
     channels = {a.shape[0] for a in each}
     if len(channels) > 1:
@@ -141,8 +144,12 @@ def _from_pandas(frame: pd.DataFrame, options: ReadOptions) -> SeriesSet:
         raise InputError("the columns have several levels", where=where, fix="Flatten them to one name a column.")
     if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None) and _telling(frame.index):
         index_names = tuple(None if name is None else str(name) for name in frame.index.names)
-        index_columns = tuple(n or ("timestamp" if k == len(index_names) - 1 else _UNNAMED + str(k)) for k, n in
-                              enumerate(index_names))  # fmt: skip
+        last = frame.index.get_level_values(-1).dtype
+        is_time = not (pd.api.types.is_string_dtype(last) or isinstance(last, pd.CategoricalDtype))
+        unnamed = [_UNNAMED + str(k) for k in range(len(index_names))]
+        if is_time:
+            unnamed[-1] = "timestamp"
+        index_columns = tuple(name or other for name, other in zip(index_names, unnamed, strict=True))
         frame = frame.reset_index(names=list(index_columns))
     ints = tuple(str(c) for c in frame.columns if isinstance(c, int | np.integer) and not isinstance(c, bool))
     frame = frame.set_axis([str(c) for c in frame.columns], axis=1)

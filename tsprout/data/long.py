@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tsprout.data import numbers
+from tsprout.data.columns import Coder, decode_ids, decode_values, is_number_text, kind_of, number_column
 from tsprout.data.memory import require
 from tsprout.data.roles import ReadOptions, Roles, naming
 from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
 from tsprout.errors import InputError
-from tsprout.series import SeriesSet, as_objects
+from tsprout.series import SeriesSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,59 +29,8 @@ if TYPE_CHECKING:
 RowName = Callable[[int], str]
 
 
-class Coder:
-    """Codes for the distinct values of a column that comes in batches; missing is -1."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._index: dict[Any, int] = {}
-
-    def encode(self, column: pa.Array) -> np.ndarray:
-        """``int32`` codes ``(n,)`` of one batch."""
-        import pyarrow as pa
-
-        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        table = np.empty(len(encoded.dictionary) + 1, np.int32)
-        table[-1] = -1
-        for i, value in enumerate(encoded.dictionary.to_pylist()):
-            if value is None or value != value:
-                table[i] = -1
-                continue
-            table[i] = self._index.setdefault(value, len(self.values))
-            if table[i] == len(self.values):
-                self.values.append(value)
-        return table[encoded.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)]
-
-
-def kind_of(dtype: pa.DataType) -> str:
-    """The kind of content of an Arrow type, in the words of :func:`tsprout.data.roles.assign`."""
-    import pyarrow as pa
-
-    t = pa.types
-    if t.is_dictionary(dtype):
-        return kind_of(dtype.value_type)
-    if t.is_boolean(dtype):
-        return "bool"
-    if t.is_integer(dtype):
-        return "int"
-    if t.is_floating(dtype) or t.is_decimal(dtype):
-        return "float"
-    if t.is_temporal(dtype):
-        return "time"
-    if t.is_string(dtype) or t.is_large_string(dtype) or t.is_string_view(dtype):
-        return "text"
-    return "empty" if t.is_null(dtype) else "nested"
-
-
-def number_column(column: pa.Array) -> np.ndarray:
-    """A column of numbers or booleans as ``float64`` ``(n,)``; missing is NaN."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+# From so many series on, a column found to be called a label, but another for each of them, is none.
+_MANY = 5
 
 
 class LongBuilder:
@@ -99,12 +49,12 @@ class LongBuilder:
         self._values: list[np.ndarray] = []
         self._ids = Coder()
         self._extra = {name: (Coder(), []) for name in self.extra_columns}  # type: ignore[var-annotated]
-        self._missing = np.array([float(c) for c in options.missing_codes if _floats(c)])
+        self._missing = np.array([float(c) for c in options.missing_codes if is_number_text(c)])
 
     @property
     def extra_columns(self) -> list[str]:
         """Label and static columns."""
-        return [*([self.roles.label] if self.roles.label else []), *self.roles.static]
+        return [*([self.roles.label] if self.roles.label is not None else []), *self.roles.static]
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take one batch of rows.
@@ -147,7 +97,7 @@ class LongBuilder:
 
     def _not_numbers(self, name: str, column: pa.Array) -> None:
         items = column.cast("string").to_pylist() if kind_of(column.type) == "text" else []
-        row = next((i for i, v in enumerate(items) if v is not None and not _floats(v)), None)
+        row = next((i for i, v in enumerate(items) if v is not None and not is_number_text(v)), None)
         if row is not None:
             self._fail(f"{items[row]!r} in column {name!r} is not a number", row, "Correct it, or empty the cell.")
         raise InputError(
@@ -253,7 +203,7 @@ class LongBuilder:
         """
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
-        codes = np.concatenate(self._codes) if self.roles.id else np.zeros(self.n_rows, np.int32)
+        codes = np.concatenate(self._codes) if self.roles.id is not None else np.zeros(self.n_rows, np.int32)
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
         position, counts = self._order(codes, times)
@@ -273,8 +223,8 @@ class LongBuilder:
             dense[codes, position] = times
         found = {name: self._constant(name, codes, n, ids_are_text) for name in self._extra}
         extra = {name: values for name, values in found.items() if values is not None}
-        label = extra.pop(self.roles.label) if self.roles.label else None
-        own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id else np.zeros(1, np.int64)
+        label = self._label(extra)
+        own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
         frequency = infer_frequency(dense, counts)
         if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
             self.note("time stamps are not evenly spaced; they are kept, and each row counts as one time step")
@@ -292,6 +242,20 @@ class LongBuilder:
             labels=label,
             static=extra,
         )
+
+    def _label(self, extra: dict[str, np.ndarray]) -> np.ndarray | None:
+        """The label, taken out of ``extra``, unless it was found by its name alone and tells nothing apart: it would
+        leave the model one series to be shown for each. Then it stays, as any other column that is copied along."""
+        name = self.roles.label
+        if name is None:
+            return None
+        count = len(extra[name])
+        if self.options.label_column is None and count >= _MANY and len({str(v) for v in extra[name]}) == count:
+            self.roles.label = None
+            self.roles.static.append(name)
+            self.note(f"column {name!r} is another for every series, and so not taken as a label")
+            return None
+        return extra.pop(name)
 
     def _order(self, codes: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Each row's position within its series, and the lengths of the series."""
@@ -323,14 +287,17 @@ class LongBuilder:
         shown = []
         for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
             row_a, row_b = sorted((a, b))
-            who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id else ""
+            who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id is not None else ""
             time = str(times[a]).removesuffix(".000000000").replace("T", " ")
             shown.append(f"{who}time {time} ({self.row_name(row_a)} and {self.row_name(row_b)})")
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
-        fix = "Keep one row for each."
+        fix = (
+            "Keep one row for each; or put what tells them apart (an hour, a month) into the time, or make each "
+            "variable a column of its own."
+        )
         if self.roles.id is None:
             fix = "If the table holds several series, name the column that tells them apart with id_column=."
-        what = "the same id and time" if self.roles.id else "the same time"
+        what = "the same id and time" if self.roles.id is not None else "the same time"
         raise InputError(f"rows have {what}: {'; '.join(shown)}{more}", where=self.where, fix=fix)
 
     def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray | None:
@@ -346,12 +313,19 @@ class LongBuilder:
                 self._leave_out(name)
                 return None
             row = int(np.argmax(varies))
+            numeric = all(is_number_text(str(v)) for v in coder.values)
+            value = None if column[row] < 0 else coder.values[column[row]]
+            fix = f"{naming(self.roles.channels)} leaves it out" + (
+                "; named there, too, it is modelled." if numeric else "."
+            )
+            if self.roles.id is None and len(self.roles.static) > 1:
+                fix = "Name the column that tells the series apart with id_column=. " + fix
+            within = f"series {self._ids.values[codes[row]]!r}" if self.roles.id is not None else "the recording"
             raise InputError(
-                f"column {name!r} is not a number to model, and it changes within "
-                f"{f'series {self._ids.values[codes[row]]!r}' if self.roles.id else 'the recording'}",
+                f"column {name!r} {'should describe a series as a whole' if numeric else 'is not a number to model'}, "
+                f"and it changes within {within}" + ("" if value is None else f" (to {value!r})"),
                 where=f"{self.where}, {self.row_name(row)}",
-                fix=f"{naming(self.roles.channels)} leaves it out"
-                + ("; named there, too, it is modelled." if all(_floats(str(v)) for v in coder.values) else "."),
+                fix=fix,
             )
         return decode_values([None if k < 0 else coder.values[k] for k in first.tolist()], is_text)
 
@@ -362,41 +336,6 @@ class LongBuilder:
         roles.static = [other for other in roles.static if other != name]
         roles.label = None if roles.label == name else roles.label
         self.note(f"column {name!r} changes within series and is left out")
-
-
-def decode_ids(values: list[Any], is_text: bool) -> np.ndarray:
-    """Series ids: ``int64`` when all are whole numbers (text without leading zeros included), else text."""
-    if is_text and all(_canonical_int(v) for v in values):
-        return np.array([int(v) for v in values], np.int64)
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        return np.array(values, np.int64)
-    return as_objects(str(v) for v in values)
-
-
-def decode_values(values: list[Any], is_text: bool) -> np.ndarray:
-    """A label or static column: ``int64`` or ``float64`` when all are such, else objects; missing is ``None``."""
-    present = [v for v in values if v is not None]
-    if is_text and present and all(_canonical_int(v) for v in present):
-        values = [None if v is None else int(v) for v in values]
-    elif is_text and present and all(_floats(v) for v in present):
-        values = [None if v is None else float(v) for v in values]
-    kinds = {type(v) for v in values}
-    if kinds == {int}:
-        return np.array(values, np.int64)
-    if kinds in ({float}, {float, type(None)}):
-        return np.array([np.nan if v is None else v for v in values], np.float64)
-    return as_objects(values)
-
-
-def _canonical_int(text: Any) -> bool:
-    return len(text) < 19 and text.removeprefix("-").isdecimal() and str(int(text)) == text
-
-
-def _floats(value: Any) -> bool:
-    try:
-        return np.isfinite(float(value))
-    except ValueError:
-        return False
 
 
 def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet:

@@ -165,8 +165,11 @@ def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     roles = Roles(wide=True)
     steps = list(options.channels) if options.channels is not None else step_columns(columns)[0]
     taken = set(steps)
-    roles.id = options.id_column or _named(columns, ID_NAMES, taken | set(options.static_columns or ()))
-    roles.label = options.label_column or _named(columns, LABEL_NAMES, taken | {roles.id or ""})
+    roles.id, roles.label = options.id_column, options.label_column
+    if roles.id is None:
+        roles.id = _named(columns, ID_NAMES, taken | set(options.static_columns or ()))
+    if roles.label is None:
+        roles.label = _named(columns, LABEL_NAMES, _and(taken, roles.id))
     roles.static = list(options.static_columns or ())
     rest = [c for c in columns if c not in {*steps, roles.id, roles.label, *roles.static}]
     if not steps:
@@ -174,7 +177,7 @@ def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
             [c for c in rest if kinds[c] not in ("text", "time")],
             [c for c in rest if kinds[c] in ("text", "time")],
         )
-    if rest and is_nameless(rest[0]) and rest[0] == columns[0]:
+    if rest and rest[0] == columns[0] and _row_numbers(rest[0], kinds):
         roles.row_number = rest.pop(0)
     for c in rest:
         if kinds[c] in ("text", "time"):
@@ -202,18 +205,20 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     roles = Roles()
     wanted = set(options.channels or ()) | set(options.static_columns or ())
     roles.label = options.label_column
-    spoken_for = wanted | {options.id_column or "", options.time_column or "", options.label_column or ""}
-    roles.id = options.id_column or _named(columns, ID_NAMES, spoken_for)
+    spoken_for = {name for name in _asked(options) if name is not None}
+    roles.id = _named(columns, ID_NAMES, spoken_for) if options.id_column is None else options.id_column
     if options.id_column is None and roles.id is not None and kinds[roles.id] == "float":
         roles.id = None
-    roles.time = options.time_column or _find_time(columns, kinds, spoken_for | {roles.id or ""}, where)
+    roles.time = options.time_column
+    if roles.time is None:
+        roles.time = _find_time(columns, kinds, _and(spoken_for, roles.id), where)
     if roles.label is None:
-        roles.label = _named(columns, LABEL_NAMES, spoken_for | {roles.id or "", roles.time or ""})
+        roles.label = _named(columns, LABEL_NAMES, _and(spoken_for, roles.id, roles.time))
         if roles.label is not None and roles.id is None:
             roles.label = None
     roles.static = list(options.static_columns or ())
     rest = [c for c in columns if c not in {roles.id, roles.time, roles.label, *roles.static}]
-    if rest and is_nameless(rest[0]) and rest[0] == columns[0] and rest[0] not in wanted:
+    if rest and rest[0] == columns[0] and rest[0] not in wanted and _row_numbers(rest[0], kinds):
         roles.row_number = rest.pop(0)
     texts = [c for c in rest if kinds[c] in ("text", "time") and c not in wanted]
     if roles.id is None and len([c for c in texts if kinds[c] == "text"]) == 1:
@@ -258,7 +263,7 @@ def _find_time(columns: Sequence[str], kinds: dict[str, str], taken: set[str], w
         )
     if times:
         return times[0]
-    left = [c for c in columns if c not in taken]
+    left = [c for c in columns if c not in taken and kinds[c] != "text"]
     calendar = _named(left[:1], CALENDAR_NAMES, set())
     return calendar if calendar is not None and kinds[calendar] in ("int", "float") else None
 
@@ -271,6 +276,15 @@ def naming(channels: Sequence[str]) -> str:
         return "Naming the other channels with channels="
     quoted = ", ".join(f'"{name}"' if "'" in name else f"'{name}'" for name in names)
     return f"channels=[{quoted}]"
+
+
+def _and(taken: set[str], *more: str | None) -> set[str]:
+    return taken | {name for name in more if name is not None}
+
+
+def _row_numbers(name: str, kinds: dict[str, str]) -> bool:
+    """Whether a first column is what an index without a name leaves; texts and times in it are ids and times."""
+    return is_nameless(name) and kinds[name] not in ("text", "time")
 
 
 def is_nameless(name: str) -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsprout.data import numbers, wide
-from tsprout.data.long import LongBuilder, RowName, attach, kind_of
+from tsprout.data.columns import kind_of
+from tsprout.data.long import LongBuilder, RowName, attach
 from tsprout.data.roles import ReadOptions, Roles, assign
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import TimeStyle, default_style, format_times, sniff_style

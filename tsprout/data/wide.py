@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsprout.data.long import LongBuilder, decode_ids
+from tsprout.data.columns import decode_ids
+from tsprout.data.long import LongBuilder
 from tsprout.data.memory import require
 from tsprout.data.roles import ReadOptions, Roles
 from tsprout.data.timestamps import (
@@ -57,8 +58,9 @@ class WideBuilder(LongBuilder):
                 self._repeated_id(codes)
             ids = decode_ids(self._ids.values, ids_are_text)
         rows = np.arange(self.n_rows)
-        extra = {name: self._constant(name, rows, self.n_rows, ids_are_text) for name in self._extra}
-        label = extra.pop(self.roles.label) if self.roles.label else None
+        found = {name: self._constant(name, rows, self.n_rows, ids_are_text) for name in self._extra}
+        extra = {name: values for name, values in found.items() if values is not None}
+        label = self._label(extra)
         times = self._header_times()
         series = SeriesSet.from_arrays(values, channels=[CHANNEL], ids=ids, times=times, labels=label, static=extra)
         return dataclasses.replace(series, frequency=infer_frequency(series.times, series.lengths))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tsprout.errors import InputError
+from tsprout.limits import check_seed
 from tsprout.metrics import describe
 from tsprout.metrics.base import PairMetric
 from tsprout.metrics.copying import copying
@@ -57,7 +58,7 @@ def evaluate(
         progress: called as ``progress("score", done, total)``.
 
     Raises:
-        InputError: an array cannot be scored, they do not fit each other, or the seed is below 0.
+        InputError: an array cannot be scored, they do not fit each other, or the seed cannot be.
     """
     suite = pair_metrics(metrics)
     if max_series < 2:
@@ -120,16 +121,6 @@ def evaluate(
         seed=seed,
         notes=tuple(notes),
     )
-
-
-def check_seed(seed: int) -> None:
-    """Refuse what no generator can start from.
-
-    Raises:
-        InputError: the seed is below 0.
-    """
-    if seed < 0:
-        raise InputError(f"the seed is {seed}", fix="Give 0 or a larger whole number.")
 
 
 def _notes(real: tuple[int, ...], synthetic: tuple[int, ...], length: int) -> list[str]:

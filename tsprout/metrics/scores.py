@@ -132,7 +132,7 @@ class Scores:
         counts = [(said, sum(score.verdict == said for score in fidelity)) for said in words.TOLD]
         told = sum(count for _, count in counts)
         if not told:
-            good = "There are too few real series to tell how good the synthetic series are."
+            good = f"There are too few {self._scarce} series to tell how good the synthetic series are."
             if blind and not fidelity:
                 good = "No score can tell here how good the synthetic series are."
         else:
@@ -148,9 +148,14 @@ class Scores:
         if words.HELPS in verdicts and words.HARMS not in verdicts:
             found.append("Added to your series they make a better model than your series alone.")
         if self.few and told:
-            scarce = f"{self.n_real} real" if self.n_real <= 2 * self.n_synthetic else f"{self.n_synthetic} synthetic"
-            found.append(f"Take this as a rough guide: there are only {scarce} series to compare with.")
+            number = self.n_real if self._scarce == "real" else self.n_synthetic
+            found.append(f"Take this as a rough guide: there are only {number} {self._scarce} series to compare with.")
         return " ".join(found)
+
+    @property
+    def _scarce(self) -> str:
+        """Which series are the fewer: half of the real ones stand beside the synthetic ones."""
+        return "real" if self.n_real <= 2 * self.n_synthetic else "synthetic"
 
 
 def _copying(verdicts: set[str]) -> list[str]:

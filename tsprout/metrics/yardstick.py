@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tsprout.errors import InputError
+from tsprout.limits import check_seed
 from tsprout.metrics.copying import COPYING, NEAR_COPIES, copying
-from tsprout.metrics.evaluate import check_seed
 from tsprout.metrics.reference import Reference, align, share_gaps
 from tsprout.metrics.registry import QUICK
 from tsprout.metrics.splits import Split, gaussian, split, spread, without_shots
@@ -101,8 +101,9 @@ class Yardstick:
         _check_suite(suite)
         _, made = align(self.real, synthetic)
         if len(made) < self.size or made.shape[-1] != self.real.shape[-1]:
+            lack = "are too few" if len(made) < self.size else "are of another length than the real ones"
             raise InputError(
-                f"{len(made)} synthetic series of {made.shape[-1]} steps",
+                f"{len(made)} synthetic series of {made.shape[-1]} steps {lack}",
                 fix=f"Give at least {self.size} of {self.real.shape[-1]}.",
             )
         rng = np.random.default_rng([self.seed, 29])

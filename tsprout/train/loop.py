@@ -210,7 +210,7 @@ class Loop:
             generator = torch.Generator().manual_seed(_mixed(self.config.seed, number))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             # Not from our generator: a step resumed, or run without dropout, must find the same state there.
-            torch.manual_seed((self.config.seed + 1) * 1_000_003 + number)
+            torch.manual_seed(((self.config.seed + 1) * 1_000_003 + number) % 2**64)
             with self.engine.autocast():
                 found = self.loss(generator)
             loss, tally = found if isinstance(found, tuple) else (found, found.new_zeros(0))

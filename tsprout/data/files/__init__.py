@@ -79,18 +79,20 @@ def read(
     Raises:
         InputError: whatever is wrong with the file, with where and what to do.
     """
+    from tsprout.data.keywords import checked
     from tsprout.data.roles import ReadOptions
 
+    taken = checked({"channels": channels, "static_columns": static_columns, "window": window, "stride": stride})
     options = ReadOptions(
         format=format,
         id_column=id_column,
         time_column=time_column,
-        channels=None if channels is None else tuple(_listed(channels)),
+        channels=taken["channels"],
         label_column=label_column,
-        static_columns=None if static_columns is None else tuple(_listed(static_columns)),
+        static_columns=taken["static_columns"],
         axes=axes,
-        window=window,
-        stride=stride,
+        window=taken["window"],
+        stride=taken["stride"],
         orientation=orientation,
         missing_codes=() if missing_codes is None else tuple(_listed(missing_codes)),
         encoding=encoding,

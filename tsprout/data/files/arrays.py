@@ -25,7 +25,7 @@ from tsprout.data.roles import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import infer_frequency
 from tsprout.errors import InputError
-from tsprout.series import AXES, SeriesSet, as_objects, check_axes, to_ncl
+from tsprout.series import AXES, SeriesSet, as_objects, check_axes
 
 VALUE_KEYS = ("values", "series", "data", "X", "x", "arr_0")
 STATIC = "static_"
@@ -48,6 +48,7 @@ def read_npy(path: Path, options: ReadOptions) -> SeriesSet:
 
 def from_numpy(array: np.ndarray, options: ReadOptions, form: str, where: str) -> SeriesSet:
     """A bare array as a series set, with the schema to give one back."""
+    dtype, array = str(array.dtype), unmasked(array)
     try:
         axes = check_axes(options.axes, array.shape)
         values = _coded(array, options)
@@ -55,8 +56,19 @@ def from_numpy(array: np.ndarray, options: ReadOptions, form: str, where: str) -
         series = SeriesSet.from_array(values, axes, channels=names)
     except InputError as error:
         raise InputError(error.what, where=error.where or where, fix=error.fix) from None
-    schema = Schema(form, axes=axes, dtypes={"values": str(array.dtype)})
+    schema = Schema(form, axes=axes, dtypes={"values": dtype})
     return attach(series, schema, options)
+
+
+def unmasked(array: np.ndarray) -> np.ndarray:
+    """A plain array, with NaN where a masked one says that there is nothing."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    if not np.ma.is_masked(array):
+        return np.asarray(array.data)
+    if array.dtype.kind not in "biuf":
+        return np.asarray(array.data)  # refused later, whatever is masked
+    return np.where(np.ma.getmaskarray(array), np.nan, array.data)
 
 
 def _coded(array: np.ndarray, options: ReadOptions) -> np.ndarray:
@@ -384,4 +396,7 @@ def as_array(series: SeriesSet, schema: Schema) -> np.ndarray:
     return to_numpy(series, schema, series.length, axes)
 
 
-__all__ = ["NpyWriter", "NpzWriter", "as_array", "from_numpy", "out_axes", "read_npy", "read_npz", "to_ncl", "to_numpy"]
+__all__ = [
+    *("NpyWriter", "NpzWriter", "as_array", "from_numpy", "out_axes", "read_npy", "read_npz", "to_ncl", "to_numpy"),
+    "unmasked",
+]

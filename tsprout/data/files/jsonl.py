@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tsprout.data import numbers, tables
+from tsprout.data.columns import decode_ids, decode_values
 from tsprout.data.files._writer import Writer
-from tsprout.data.long import attach, decode_ids, decode_values
+from tsprout.data.long import attach
 from tsprout.data.memory import require
 from tsprout.data.roles import ID_NAMES, LABEL_NAMES, ReadOptions
 from tsprout.data.schema import Schema

@@ -11,6 +11,7 @@ from tsprout.data.catalog.generated import generate, is_free
 from tsprout.data.catalog.sets import RealSet, load_set, parse
 from tsprout.data.protocols.scaler import Standardizer
 from tsprout.errors import InputError, MissingExtraError
+from tsprout.limits import check_seed
 from tsprout.series import SeriesSet
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -109,12 +110,11 @@ def prepared(real: RealSet | str, length: int, seed: int) -> RealSet:
     A set that is generated comes with longer series where ``length`` asks for them, as far as it can be made here.
 
     Raises:
-        InputError: a length below 2, a negative seed, a set that is not here, or a length too great to be made.
+        InputError: a length below 2, a seed that cannot be, a set that is not here, or a length too great to be made.
     """
     if length < 2:
         raise InputError(f"length is {length}", fix="A series needs at least 2 time steps.")
-    if seed < 0:
-        raise InputError(f"the seed is {seed}", fix="Seeds are 0, 1, 2...")
+    check_seed(seed)
     found = load_set(real) if isinstance(real, str) else real
     if not found.entry.source.generator or length <= (found.size.length or 0):
         return found
