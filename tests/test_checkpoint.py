@@ -303,6 +303,12 @@ def test_paths_that_are_none(tmp_path: Path) -> None:
         assert caught.value.fix
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("smal", "small"), ("level-shapes", "levels-shapes")])
+def test_a_name_that_is_nearly_one_is_guessed(typed: str, meant: str) -> None:
+    with pytest.raises(CheckpointError, match=f"Did you mean {meant!r}"):
+        find(typed)
+
+
 def test_unreadable_files_are_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")

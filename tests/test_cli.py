@@ -229,8 +229,6 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--stride", "0"], "--stride: 0 is too small"),
         (["--seed", "-1"], "--seed"),
         (["--seed", str(2**63)], "--seed"),
-        (["--model", "smal"], "Did you mean 'small'?"),
-        (["--model", "level-shapes"], "Did you mean 'levels-shapes'?"),
         (["--what"], "No such option"),
     ],
 )

@@ -19,7 +19,7 @@ import pytest
 import torch
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, UNET, same_weights, snapshot, waves, woken
 
-from tsprout import checkpoint, drawing, fitting, synthesizer
+from tsprout import checkpoint, drawing, synthesizer
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import MODES
 from tsprout.model import Denoiser, ModelConfig
@@ -32,7 +32,7 @@ QUICK = FinetuneConfig(steps=2, batch=4, episodes=2, evaluate_every=2, warmup=1,
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "FinetuneConfig", lambda: QUICK)
+    monkeypatch.setattr(FinetuneConfig, "for_shots", lambda _: QUICK)
     monkeypatch.setattr("tsprout.train.judge._SAMPLES", 16)
     monkeypatch.setattr("tsprout.train.judge._MOST_STEPS", 2)
 

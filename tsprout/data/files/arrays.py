@@ -394,9 +394,3 @@ def as_array(series: SeriesSet, schema: Schema) -> np.ndarray:
     if np.dtype(_numpy_dtype(schema, series)).kind in "biu" and not series.observed.all():
         schema = schema.replace(dtypes={"values": "float64"})
     return to_numpy(series, schema, series.length, axes)
-
-
-__all__ = [
-    *("NpyWriter", "NpzWriter", "as_array", "from_numpy", "out_axes", "read_npy", "read_npz", "to_ncl", "to_numpy"),
-    "unmasked",
-]
