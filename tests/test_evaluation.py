@@ -402,9 +402,9 @@ def test_command_with_bad_input(run: Run) -> None:
     assert code == 2 and "quick, full, paper" in err
 
 
-def test_page_and_picture_replace_a_file_only_when_told(tmp_path: Path) -> None:
+def test_page_picture_and_scores_replace_a_file_only_when_told(tmp_path: Path) -> None:
     report = tsprout.evaluate(REAL, GOOD, shots=SHOTS)
-    for name, write in (("there.html", report.to_html), ("there.png", report.plot)):
+    for name, write in (("there.html", report.to_html), ("there.png", report.plot), ("there.json", report.to_json)):
         (tmp_path / name).write_bytes(b"mine")
         with pytest.raises(InputError, match="the output exists") as caught:
             write(tmp_path / name)

@@ -72,10 +72,15 @@ class Report:
         """Everything as plain values."""
         return {"suite": self.suite, "versions": versions(), **self.scores.to_dict()}
 
-    def to_json(self, path: str | Path | None = None) -> str:
-        """The same as JSON, written to ``path`` where one is given."""
+    def to_json(self, path: str | Path | None = None, *, force: bool = False) -> str:
+        """The same as JSON, written to ``path`` where one is given.
+
+        Raises:
+            InputError: there is such a file and ``force`` is not set, or it cannot be written.
+        """
         text = to_json(self.to_dict()) + "\n"
         if path is not None:
+            check_file(path, force=force)
             try:
                 Path(path).write_text(text, encoding="utf-8")
             except OSError as error:
