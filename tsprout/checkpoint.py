@@ -104,11 +104,11 @@ def find(name: str | Path, options: HubOptions | None = None) -> Path:
             raise CheckpointError(f"two revisions are asked for, {options.revision} too", where=text, fix=fix)
         return fetch(repository, FILES, replace(options, revision=options.revision or revision))
     near = difflib.get_close_matches(text, [*bundled_names(), *registry.names()], 1)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
     raise CheckpointError(
         "there is no such checkpoint",
         where=text,
-        fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Bundled: {', '.join(bundled_names()) or 'none'}. "
-        "Or name a folder, a hub id such as owner/model, "
+        fix=f"{guess}Bundled: {', '.join(bundled_names()) or 'none'}. Or name a folder, a hub id such as owner/model, "
         "or a baseline (tsprout models).",
     )
 

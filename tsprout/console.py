@@ -39,13 +39,11 @@ def as_flags(text: str) -> str:
 
     def flag(found: re.Match[str]) -> str:
         name, value = found.group(1), found.group(3) or found.group(4)
-        if name == "force":
-            return "--force"
         if name == "orientation":
             return f"--{value}" if value else "--wide or --long"
         spelled = FLAGS.get(name, name.replace("_", "-"))
         listed = ["".join(quoted) for quoted in re.findall(r"'([^']*)'|\"([^\"]*)\"", found.group(5) or "")]
-        values = [value] if value else listed
+        values = [value] if value and value != "True" else listed
         return " ".join(f"--{spelled} {shlex.quote(each)}" for each in values) or f"--{spelled}"
 
     return _ARGUMENT.sub(flag, text)

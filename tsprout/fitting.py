@@ -135,7 +135,7 @@ def fit_model(
     kept, held = hold_back(len(shots), np.random.default_rng(seed))
     # Half the budget finds out how long to train, with some series held back; the other half trains on all of them.
     wanted, cost = config.steps, step_cost(model, shots, config)
-    config = config.at_most(affordable_steps(seconds / 2, cost, wanted))
+    config = config.with_steps(affordable_steps(seconds / 2, cost, wanted))
     report = FitReport("full" if mode == "auto" else mode, mode, "", held_back=len(held))
     if len(held) and config.steps < wanted / 2:
         enough = budget_for(2 * wanted, cost)

@@ -50,12 +50,7 @@ def describe(series: SeriesSet, path: str | Path, scaler: Scaler | None = None) 
 def columns(series: SeriesSet) -> dict[str, Any]:
     """Which column was taken as what: ``id``, ``time`` and ``label`` (``None``: none), and those whose values are
     ``copied`` from the given series to new ones."""
-    schema = series.schema
-    found = {
-        "id": None if schema is None else schema.id_column,
-        "time": None if schema is None else schema.time_column,
-        "label": None if schema is None else schema.label_column,
-    }
+    found = {role: getattr(series.schema, f"{role}_column", None) for role in ("id", "time", "label")}
     return {**found, "copied": sorted(series.static)}
 
 

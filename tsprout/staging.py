@@ -153,17 +153,11 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
     made: list[Path] = []
     stage = target.parent / f".{target.name}{MARK}{secrets.token_hex(4)}"
     try:
-        try:
-            for folder in reversed([target.parent, *target.parent.parents]):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
-            stage.mkdir()
-        except FileNotFoundError as error:  # where the system makes the folders, such as /proc
-            fix = "Choose an output somewhere else."
-            raise InputError("the folder cannot be made", where=str(path), fix=fix) from error
-        except OSError as error:
-            raise from_os_error(error, path) from error
+        for folder in reversed([target.parent, *target.parent.parents]):
+            if not folder.exists():
+                _make(folder, path)
+                made.append(folder)
+        _make(stage, path)
         yield stage
         _swap(stage, target)
     except BaseException:
@@ -173,6 +167,16 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
                 with suppress(OSError):
                     folder.rmdir()
         raise
+
+
+def _make(folder: Path, output: str | os.PathLike[str]) -> None:
+    try:
+        folder.mkdir()
+    except FileNotFoundError as error:  # where the system makes the folders, such as /proc
+        fix = "Choose an output somewhere else."
+        raise InputError("the folder cannot be made", where=str(output), fix=fix) from error
+    except OSError as error:
+        raise from_os_error(error, output) from error
 
 
 def write_file(

@@ -195,10 +195,10 @@ def test_more_series_bear_longer_training() -> None:
 
 def test_fewer_steps_are_looked_at_as_often_but_not_at_once() -> None:
     fifty = FinetuneConfig.for_shots(50)
-    assert fifty.at_most(480) == fifty
-    assert (fifty.at_most(240).steps, fifty.at_most(240).evaluate_every) == (240, 30)
-    assert (fifty.at_most(24).evaluate_every, fifty.at_most(24).blind_steps) == (20, 24)
-    assert replace(fifty, evaluate_every=2).at_most(3).evaluate_every == 2
+    assert fifty.with_steps(480) == fifty
+    assert (fifty.with_steps(240).steps, fifty.with_steps(240).evaluate_every) == (240, 30)
+    assert (fifty.with_steps(24).evaluate_every, fifty.with_steps(24).blind_steps) == (20, 24)
+    assert replace(fifty, evaluate_every=2).with_steps(3).evaluate_every == 2
 
 
 def test_stops_by_the_clock_with_a_last_look() -> None:

@@ -99,7 +99,7 @@ class Baseline(abc.ABC):
         """Draw ``n`` series, in units, channels and types of those it was fitted to.
 
         Raises:
-            InputError: ``n`` is below 1, the seed is negative, or the object is not fitted.
+            InputError: ``n`` is below 1, the seed cannot be, or the object is not fitted.
         """
 
     def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:

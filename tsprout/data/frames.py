@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.keywords import checked
-from tsprout.data.roles import ReadOptions
+from tsprout.data.roles import ReadOptions, check_options
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -37,7 +36,7 @@ def from_object(obj: Any, **options: Any) -> SeriesSet:
     Raises:
         InputError: another kind of object, an option there is not, or whatever is wrong with them.
     """
-    options = checked(options)
+    check_options(options)
     if isinstance(obj, str | os.PathLike):
         from tsprout.data import files
 

@@ -221,9 +221,7 @@ class LongBuilder:
         if times is not None:
             dense = np.zeros((n, length), times.dtype)
             dense[codes, position] = times
-        found = {name: self._constant(name, codes, n, ids_are_text) for name in self._extra}
-        extra = {name: values for name, values in found.items() if values is not None}
-        label = self._label(extra)
+        label, static = self._described(codes, n, ids_are_text)
         own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
         frequency = infer_frequency(dense, counts)
         if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
@@ -240,22 +238,26 @@ class LongBuilder:
             times=dense,
             frequency=frequency,
             labels=label,
-            static=extra,
+            static=static,
         )
 
-    def _label(self, extra: dict[str, np.ndarray]) -> np.ndarray | None:
-        """The label, taken out of ``extra``, unless it was found by its name alone and tells nothing apart: it would
-        leave the model one series to be shown for each. Then it stays, as any other column that is copied along."""
+    def _described(self, codes: np.ndarray, n: int, is_text: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+        """The label, if there is one, and the static columns of the ``n`` series that rows of ``codes`` belong to.
+
+        A label that was found by its name alone and tells nothing apart would leave the model one series to be shown
+        for each: it is a static column.
+        """
+        found = {name: self._constant(name, codes, n, is_text) for name in self._extra}
+        static = {name: values for name, values in found.items() if values is not None}
         name = self.roles.label
         if name is None:
-            return None
-        count = len(extra[name])
-        if self.options.label_column is None and count >= _MANY and len({str(v) for v in extra[name]}) == count:
+            return None, static
+        if self.options.label_column is None and n >= _MANY and len({str(v) for v in static[name]}) == n:
             self.roles.label = None
             self.roles.static.append(name)
             self.note(f"column {name!r} is another for every series, and so not taken as a label")
-            return None
-        return extra.pop(name)
+            return None, static
+        return static.pop(name), static
 
     def _order(self, codes: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Each row's position within its series, and the lengths of the series."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any
 
 from tsprout.data.timestamps import sniff_style
 from tsprout.errors import InputError
+from tsprout.limits import check_whole
 
 ID_NAMES = (
     *("item_id", "unique_id", "series_id", "id", "sample_id", "sample", "series", "ts_id", "subject_id", "subject"),
@@ -30,36 +33,64 @@ ORIENTATIONS = ("long", "wide")
 _MOST_NAMED = 12
 
 
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+# What is made of options as Python users give them. A frame's column may well be called 1.
+_PLAIN: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("id_column", "time_column", "label_column"), str),
+    **dict.fromkeys(("channels", "static_columns"), lambda value: tuple(map(str, _listed(value)))),
+    "missing_codes": lambda value: tuple(_listed(value)),
+    "window": partial(check_whole, where="window"),
+    "stride": partial(check_whole, where="stride"),
+}
+
+
 @dataclass(frozen=True)
 class ReadOptions:
-    """The options of :func:`tsprout.data.files.read`, together."""
+    """The options of :func:`tsprout.data.files.read`, together. Of names and codes, one or several may be given: they
+    are kept as tuples."""
 
     format: str | None = None
     id_column: str | None = None
     time_column: str | None = None
-    channels: tuple[str, ...] | None = None
+    channels: Sequence[str] | None = None
     label_column: str | None = None
-    static_columns: tuple[str, ...] | None = None
+    static_columns: Sequence[str] | None = None
     axes: str | None = None
     window: int | None = None
     stride: int | None = None
     orientation: str | None = None
-    missing_codes: tuple[str | float, ...] = ()
+    missing_codes: Sequence[str | float] = ()
     encoding: str = "utf-8"
     progress: Callable[[str, int, int], None] | None = None
     available_memory: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("channels", "static_columns", "missing_codes"):
-            value = getattr(self, name)
-            if isinstance(value, str | int | float):
-                object.__setattr__(self, name, (value,))
-            elif value is not None:
-                object.__setattr__(self, name, tuple(value))
+        for name, plain in _PLAIN.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, plain(value))
         if self.orientation not in (None, *ORIENTATIONS):
             raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long' or 'wide'.")
         if self.stride is not None and self.window is None:
             raise InputError("a stride was given without a window", fix="Give window, too.")
+
+
+_OPTIONS = tuple(option.name for option in fields(ReadOptions) if option.name != "available_memory")
+
+
+def check_options(names: Iterable[str]) -> None:
+    """Refuse an option of :func:`tsprout.data.files.read` that there is not.
+
+    Raises:
+        InputError: see above.
+    """
+    for name in names:
+        if name not in _OPTIONS:
+            near = difflib.get_close_matches(name, _OPTIONS, 1)
+            fix = f"Did you mean {near[0]!r}?" if near else f"Options of reading are {', '.join(_OPTIONS)}."
+            raise InputError(f"there is no option {name!r}", fix=fix)
 
 
 @dataclass

@@ -57,12 +57,9 @@ class WideBuilder(LongBuilder):
             if len(self._ids.values) < len(codes):
                 self._repeated_id(codes)
             ids = decode_ids(self._ids.values, ids_are_text)
-        rows = np.arange(self.n_rows)
-        found = {name: self._constant(name, rows, self.n_rows, ids_are_text) for name in self._extra}
-        extra = {name: values for name, values in found.items() if values is not None}
-        label = self._label(extra)
+        label, static = self._described(np.arange(self.n_rows), self.n_rows, ids_are_text)
         times = self._header_times()
-        series = SeriesSet.from_arrays(values, channels=[CHANNEL], ids=ids, times=times, labels=label, static=extra)
+        series = SeriesSet.from_arrays(values, channels=[CHANNEL], ids=ids, times=times, labels=label, static=static)
         return dataclasses.replace(series, frequency=infer_frequency(series.times, series.lengths))
 
     def _repeated_id(self, codes: np.ndarray) -> None:

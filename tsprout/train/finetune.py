@@ -58,12 +58,10 @@ class FinetuneConfig:
     @classmethod
     def for_shots(cls, count: int) -> FinetuneConfig:
         """How to fine-tune on ``count`` series: more of them bear longer training, with as many looks of the judge."""
-        usual = cls()
-        steps = round(float(np.interp(count, *_BORNE)))
-        return replace(usual, steps=steps, evaluate_every=steps * usual.evaluate_every // usual.steps)
+        return cls().with_steps(round(float(np.interp(count, *_BORNE))))
 
-    def at_most(self, steps: int) -> FinetuneConfig:
-        """The same, ended after ``steps``; the judge looks as often, but not after fewer steps than usual."""
+    def with_steps(self, steps: int) -> FinetuneConfig:
+        """The same for other ``steps``; the judge looks as often, but not after fewer steps than usual."""
         every = max(min(self.evaluate_every, LEAST_STEPS), self.evaluate_every * steps // self.steps)
         return replace(self, steps=steps, evaluate_every=every, blind_steps=min(steps, self.blind_steps))
 

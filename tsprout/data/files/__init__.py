@@ -79,30 +79,24 @@ def read(
     Raises:
         InputError: whatever is wrong with the file, with where and what to do.
     """
-    from tsprout.data.keywords import checked
     from tsprout.data.roles import ReadOptions
 
-    taken = checked({"channels": channels, "static_columns": static_columns, "window": window, "stride": stride})
     options = ReadOptions(
         format=format,
         id_column=id_column,
         time_column=time_column,
-        channels=taken["channels"],
+        channels=channels,
         label_column=label_column,
-        static_columns=taken["static_columns"],
+        static_columns=static_columns,
         axes=axes,
-        window=taken["window"],
-        stride=taken["stride"],
+        window=window,
+        stride=stride,
         orientation=orientation,
-        missing_codes=() if missing_codes is None else tuple(_listed(missing_codes)),
+        missing_codes=() if missing_codes is None else missing_codes,
         encoding=encoding,
         progress=progress,
     )
     return read_with(Path(path), options)
-
-
-def _listed(value):  # type: ignore[no-untyped-def]
-    return [value] if isinstance(value, str | int | float) else value
 
 
 def read_with(path: Path, options: ReadOptions) -> SeriesSet:

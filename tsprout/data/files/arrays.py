@@ -64,10 +64,8 @@ def unmasked(array: np.ndarray) -> np.ndarray:
     """A plain array, with NaN where a masked one says that there is nothing."""
     if not isinstance(array, np.ma.MaskedArray):
         return array
-    if not np.ma.is_masked(array):
+    if not np.ma.is_masked(array) or array.dtype.kind not in "biuf":  # what is no number is refused later
         return np.asarray(array.data)
-    if array.dtype.kind not in "biuf":
-        return np.asarray(array.data)  # refused later, whatever is masked
     return np.where(np.ma.getmaskarray(array), np.nan, array.data)
 
 

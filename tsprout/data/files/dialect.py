@@ -12,7 +12,7 @@ import io
 import itertools
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Dialect:
         return [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
 
 
-def sniff(path: Path, encoding: str, missing_codes: tuple[str | float, ...]) -> Dialect:
+def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Dialect:
     """Look at the start of a file.
 
     Raises:
