@@ -61,8 +61,13 @@ def losses(out: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (out / LOG).read_text().splitlines()]
 
 
-def outside(place: Path, *argv: str, module: tuple[str, ...] = ("tsprout",), **variables: str) -> subprocess.Popen[str]:
-    """The command in a process of its own, as a user starts it; only on the loopback."""
+def outside(
+    place: Path, *argv: str, module: tuple[str, ...] = ("tsprout",), group: int | None = None, **variables: str
+) -> subprocess.Popen[str]:
+    """The command in a process of its own, as a user starts it; only on the loopback.
+
+    ``group``: the processes that a signal to the group reaches; 0 for a group of its own.
+    """
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     environment |= variables
     return subprocess.Popen(
@@ -72,4 +77,5 @@ def outside(place: Path, *argv: str, module: tuple[str, ...] = ("tsprout",), **v
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=group,
     )

@@ -9,6 +9,9 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Generic, Self, TypeVar
@@ -20,6 +23,7 @@ from tsprout.errors import InputError
 
 Item = TypeVar("Item")
 _ALIGNED = 64
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class NumberedStream(Generic[Item]):
@@ -117,10 +121,23 @@ class _Numbered(Generic[Item]):
 
 
 def _alone(worker: int) -> None:
-    """One thread a worker: those of the linear algebra would wait for each other, spinning."""
+    """One thread a worker: those of the linear algebra would wait for each other, spinning.
+
+    A terminal and a cluster's scheduler send their signals to all processes of a job. The first process saves and
+    leaves, which it could not do with its workers gone: they heed its signals and nobody else's.
+    """
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        threading.Thread(target=_heed, args=(os.getppid(),), daemon=True).start()
+
+
+def _heed(parent: int) -> None:
+    while signal.sigwaitinfo(_STOPPING).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _as_it_is(item: Any) -> Any:
