@@ -64,7 +64,7 @@ format: $(VENV)/.tsprout-dev
 
 # One thread for every process: two test workers with two threads each would fight over the same cores.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-report=json --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-report=json --cov-fail-under=90
 	@$(BIN)/python -c 'import json; t = json.load(open("coverage.json"))["totals"]; \
 		share = 100 * t["covered_branches"] / t["num_branches"]; print(f"branch coverage {share:.1f} %"); \
 		raise SystemExit(share < 90 and "branch coverage is below the gate of 90 %")'

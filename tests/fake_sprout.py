@@ -57,18 +57,25 @@ class FakeSprout:
         shots = np.load(folder / SHOTS)
         return fake._fitted(SeriesSet.from_arrays(shots["values"], channels=list(shots["channels"])), "auto")
 
-    def _fitted(self, shots: SeriesSet, mode: str) -> FakeSprout:
+    def _fitted(self, shots: SeriesSet, mode: str, bounds: Any = None) -> FakeSprout:
         fitted = type(self)()
-        fitted.shots, fitted.scaler = shots, Scaler.fit(shots)
+        fitted.shots, fitted.scaler = shots, Scaler.fit(shots, bounds=bounds)
         fitted.fit_report = FakeReport(requested=mode)
         return fitted
 
     def fit(
-        self, data: SeriesSet, mode: str = "auto", *, budget: Any = "60s", seed: int = 0, progress: Any = None
+        self,
+        data: SeriesSet,
+        mode: str = "auto",
+        *,
+        budget: Any = "60s",
+        seed: int = 0,
+        bounds: Any = None,
+        progress: Any = None,
     ) -> FakeSprout:
         if progress is not None:
             progress("fit", 1, 1)
-        return self._fitted(data, mode)
+        return self._fitted(data, mode, bounds)
 
     def sample_batches(
         self,

@@ -177,6 +177,51 @@ def test_reader_options_reach_the_reader(run: Run, tmp_path: Path) -> None:
     assert described["missing_share"] > 0
 
 
+def test_bounds_reach_the_scaler_and_the_account(run: Run, source: Path) -> None:
+    given = ("--bounds", "load=-1.5:12", "--bounds", "count=:9")
+    for arguments in (("run", source, "-n", 5, "-o", "out"), ("fit", source, "-o", "model")):
+        code, out, err = run(*arguments, *given, "--json")
+        assert code == 0, err
+        told = json.loads(out)
+        assert told["bounds"] == {"load": [-1.5, 12.0], "count": [None, 9.0]}
+        assert [(entry["lower"], entry["upper"]) for entry in told["input"]["channels"]] == [(-1.5, 12.0), (None, 9.0)]
+    assert "bounds" not in json.loads(run("fit", source, "-o", "other", "--json")[1])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [("lode=0:9", "--bounds: there is no channel 'lode'"), ("load=10:", "--bounds, channel 'load': the value 9")],
+)
+def test_bounds_that_the_series_do_not_keep(run: Run, source: Path, bounds: str, words: str) -> None:
+    code, _, err = run("run", source, "-o", "out", "--bounds", bounds)
+    assert code == 2 and words in err
+    assert everything_in() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "first", "said"),
+    [
+        ((), "1/4/24", "read as month/day/year (the other way with --day-first)"),
+        (("--day-first",), "1/4/24", ""),
+        (("--month-first",), "1/4/24", ""),
+        (("--day-first",), "1/13/24", "the date '1/13/24' is not day/month/year\n  Leave out --day-first."),
+        (("--month-first",), "13/1/24", "the date '13/1/24' is not month/day/year\n  Leave out --month-first."),
+    ],
+)
+def test_days_and_months(run: Run, tmp_path: Path, flags: tuple[str, ...], first: str, said: str) -> None:
+    rows = "".join(
+        f"{series},{first if step == 1 else f'{step}/4/24'},{step + series}\n"
+        for series in (1, 2, 3)
+        for step in range(1, 9)
+    )
+    (tmp_path / "dates.csv").write_text("id,day,x\n" + rows)
+    code, out, err = run("inspect", tmp_path / "dates.csv", *flags)
+    assert (code, said in err) == (2 if "Leave out" in said else 0, True), err
+    if code == 0:
+        assert ("two ways" in err) == (not flags)
+        assert ("every day" in out) == ("--day-first" in flags)
+
+
 def test_fit_then_sample(run: Run, source: Path) -> None:
     code, out, err = run("fit", source, "-o", "model", "--mode", "prompt")
     assert code == 0, err
@@ -229,6 +274,12 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--stride", "0"], "--stride: 0 is too small"),
         (["--seed", "-1"], "--seed"),
         (["--seed", str(2**63)], "--seed"),
+        (["--bounds", "load"], "'load' is not NAME=LOW:HIGH"),
+        (["--bounds", "load=:"], "NAME=LOW:HIGH"),
+        (["--bounds", "load=low:9"], "NAME=LOW:HIGH"),
+        (["--bounds", "=0:9"], "NAME=LOW:HIGH"),
+        (["--bounds", "load=0:", "--bounds", "load=:99"], "'load' is given bounds twice"),
+        (["--model", "copies", "--bounds", "load=0:"], "the baseline copies takes no bounds"),
         (["--what"], "No such option"),
     ],
 )

@@ -82,6 +82,9 @@ def test_quiet_keeps_warnings_and_errors() -> None:
         ("say the encoding with encoding=; try", "say the encoding with --encoding; try"),
         ("cut it with window=64.", "cut it with --window 64."),
         ("give id_column='patient' or channels=", "give --id-column patient or --channel"),
+        ("say missing_codes=-200", "say --missing-code -200"),
+        ("leave out day_first=True", "leave out --day-first"),
+        ("the other way with day_first=False)", "the other way with --month-first)"),
         ("try encoding='utf-16'; otherwise", "try --encoding utf-16; otherwise"),
         ("name it with channels='air temp'", "name it with --channel 'air temp'"),
         (

@@ -61,8 +61,9 @@ def test_quick() -> None:
 
 @pytest.fixture
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A two-sample test that takes a quarter of its time, where what it finds is not asked."""
+    """Forests of a quarter of their trees, where what they find is not asked."""
     monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 5)
+    monkeypatch.setattr(sys.modules["tsprout.metrics.forecasting"], "_TREES", 5)
 
 
 def test_full_has_every_group_and_uses_the_labels(few_trees: None) -> None:

@@ -20,6 +20,7 @@ import torch
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, UNET, same_weights, snapshot, waves, woken
 
 from tsprout import checkpoint, drawing, synthesizer
+from tsprout.baselines import get
 from tsprout.errors import CheckpointError, InputError, TsproutError
 from tsprout.fitting import MODES
 from tsprout.model import Denoiser, ModelConfig
@@ -433,6 +434,13 @@ def test_samples_that_cannot_be_are_refused_before_anything_is_drawn(options: di
     with pytest.raises(InputError) as caught:
         fitted.sample_batches(**({"n": 3} | options))
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("drawn", [fit(shots()), get("copies")().fit(shots(), seed=0)], ids=["sprout", "baseline"])
+def test_more_than_memory_holds_is_refused(drawn: Any) -> None:
+    with pytest.raises(InputError, match=r"1,000,000,000,000 series need about .* are available") as caught:
+        drawn.sample(10**12, seed=0)
+    assert "sample_batches" in (caught.value.fix or "")
 
 
 @pytest.mark.parametrize("mode", ["prompt", "full"])

@@ -23,8 +23,9 @@ from tsprout.cli_datasets import datasets
 from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds
 from tsprout.options import (
+    Bounds,
     Budget,
     Count,
     Force,
@@ -84,6 +85,7 @@ def run(
     checkpoint: Start = None,
     mode: Mode = "auto",
     budget: Budget = "60s",
+    bounds: Bounds = None,
     seed: Seed = 0,
     length: Length = None,
     steps: Steps = None,
@@ -97,7 +99,7 @@ def run(
     """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
     from tsprout import job, render
 
-    fitting = FitOptions(model, mode, budget, seed, checkpoint)
+    fitting = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()))
     sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
@@ -137,6 +139,7 @@ def fit(
     checkpoint: Start = None,
     mode: Mode = "auto",
     budget: Budget = "60s",
+    bounds: Bounds = None,
     seed: Seed = 0,
     force: Force = False,
     *,
@@ -146,7 +149,7 @@ def fit(
     """Adapt the model to the series of a file and keep it as a folder."""
     from tsprout import job, render
 
-    options = FitOptions(model, mode, budget, seed, checkpoint)
+    options = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()))
     with console.progress() as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FLAGS = {"channels": "channel", "static_columns": "static-column", "missing_codes": "missing-code"}
 _ARGUMENT = re.compile(
     r"\b(format|id_column|time_column|channels|label_column|static_columns|axes|window|stride|orientation"
-    r"|missing_codes|encoding|force)=(?:(['\"])([^'\"]+)\2|(\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
+    r"|missing_codes|day_first|encoding|force)=(?:(['\"])([^'\"]+)\2|(-?\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
 )
 
 # Columns of a table that goes into a file or pipe, which has no width of its own.
@@ -41,6 +41,8 @@ def as_flags(text: str) -> str:
         name, value = found.group(1), found.group(3) or found.group(4)
         if name == "orientation":
             return f"--{value}" if value else "--wide or --long"
+        if name == "day_first":
+            return "--month-first" if value == "False" else "--day-first"
         spelled = FLAGS.get(name, name.replace("_", "-"))
         listed = ["".join(quoted) for quoted in re.findall(r"'([^']*)'|\"([^\"]*)\"", found.group(5) or "")]
         values = [value] if value and value != "True" else listed

@@ -66,6 +66,23 @@ def load_model(name: str, checkpoint: str | None = None) -> Sprout:
     return Sprout.from_pretrained(name)
 
 
+def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
+    try:
+        return base.fit(
+            real,
+            options.mode,
+            budget=options.budget,
+            seed=options.seed,
+            bounds=options.bounds or None,
+            progress=progress,
+        )
+    except InputError as error:
+        # The command line names an option where Python names an argument.
+        if error.where is not None and error.where.startswith("bounds"):
+            raise InputError(error.what, where=f"--{error.where}", fix=error.fix) from error
+        raise
+
+
 def fit_report(sprout: Sprout) -> dict[str, Any]:
     """Which mode was kept and why, as plain values."""
     report = sprout.fit_report
@@ -105,17 +122,14 @@ def fit(
     with watch.stage("load"):
         base = load_model(options.model, options.checkpoint)
     with watch.stage("fit"):
-        sprout = base.fit(real, options.mode, budget=options.budget, seed=options.seed, progress=progress)
+        sprout = _fitted(base, real, options, progress)
     with watch.stage("save"):
         sprout.save_pretrained(out, force=force)
     return {
         "command": "fit",
         "versions": versions(),
         "input": describe(real, path, sprout.scaler),
-        "model": options.model,
-        **({} if options.checkpoint is None else {"checkpoint": options.checkpoint}),
-        "seed": options.seed,
-        "budget": options.budget,
+        **options.to_dict(),
         "fit": fit_report(sprout),
         "seconds": watch.rounded(),
         "peak_memory_bytes": peak_memory(),
@@ -253,7 +267,7 @@ def run(
         if sampling.length is not None:
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):
-        sprout = base.fit(real, fitting.mode, budget=fitting.budget, seed=fitting.seed, progress=progress)
+        sprout = _fitted(base, real, fitting, progress)
     reservoir = Reservoir(KEPT, np.random.default_rng(sampling.seed))
     with staged_folder(out, RUN_FILES, force=force) as folder:
         with watch.stage("sample"):
@@ -269,10 +283,7 @@ def run(
             "command": "run",
             "versions": versions(),
             "input": describe(real, path, sprout.scaler),
-            "model": fitting.model,
-            **({} if fitting.checkpoint is None else {"checkpoint": fitting.checkpoint}),
-            "seed": sampling.seed,
-            "budget": fitting.budget,
+            **fitting.to_dict(),
             "fit": fit_report(sprout),
             "sampling": {"n": sampling.n, **sampling.to_dict(), "scored": len(synthetic)},
             "scores": found.to_dict(),

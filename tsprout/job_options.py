@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tsprout.baselines import registry
@@ -11,6 +12,7 @@ from tsprout.errors import InputError
 
 MODES = ("auto", "prompt", "full", "lora", "bias", "token")
 SOLVERS = ("heun", "dpmpp-2m")
+Bound = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class ReaderOptions:
     stride: int | None = None
     orientation: str | None = None
     missing_codes: tuple[str, ...] | None = None
+    day_first: bool | None = None
     encoding: str = "utf-8"
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,13 +41,17 @@ class ReaderOptions:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Which model to start from and how to adapt it; ``checkpoint`` is what a baseline starts from that needs one."""
+    """Which model to start from and how to adapt it.
+
+    ``checkpoint`` is what a baseline starts from that needs one, ``bounds`` what each channel's new values must keep.
+    """
 
     model: str = "small"
     mode: str = "auto"
     budget: str = "60s"
     seed: int = 0
     checkpoint: str | None = None
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
@@ -52,11 +59,42 @@ class FitOptions:
             raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
         parse_budget(self.budget)
         if self.model in registry.names():
-            registry.refuse_options(self.model, mode=None if self.mode == "auto" else self.mode)
+            registry.refuse_options(
+                self.model, mode=None if self.mode == "auto" else self.mode, bounds=self.bounds or None
+            )
             registry.make(self.model, self.checkpoint)
         elif self.checkpoint is not None:
             fix = "Name that checkpoint itself as the model, or say --model imagenfew."
             raise InputError(f"{self.model} starts from no other checkpoint", where="--checkpoint", fix=fix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was asked, for an account; what is usually not given only where it is."""
+        unusual = {"checkpoint": self.checkpoint, "bounds": {k: list(v) for k, v in self.bounds.items()}}
+        own = {"model": self.model, "seed": self.seed, "budget": self.budget}
+        return own | {name: value for name, value in unusual.items() if value}
+
+
+def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:
+    """``NAME=LOW:HIGH`` of several channels, where a side that is left out is open.
+
+    Raises:
+        InputError: one of them says something else, or a channel is named twice.
+    """
+    found: dict[str, Bound] = {}
+    for text in given:
+        name, equals, sides = text.rpartition("=")
+        low, colon, high = sides.partition(":")
+        try:
+            bound = tuple(float(side) if side.strip() else None for side in (low, high))
+        except ValueError:
+            bound = ()
+        if not (name and equals and colon and any(side is not None for side in bound)):
+            fix = "Write --bounds x=0:100, or x=0: for a lower bound alone."
+            raise InputError(f"{text!r} is not NAME=LOW:HIGH", where="--bounds", fix=fix)
+        if name in found:
+            raise InputError(f"the channel {name!r} is given bounds twice", where="--bounds", fix="Give them once.")
+        found[name] = (bound[0], bound[1])
+    return found
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,12 @@ Start = Annotated[
 ]
 Mode = Annotated[str, typer.Option(help=f"One of {', '.join(MODES)}.")]
 Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h; up to half as much again on a slow machine.")]
+Bounds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bounds", metavar="NAME=LOW:HIGH", help="What a channel's new values must keep; again for more channels."
+    ),
+]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]
@@ -76,6 +82,9 @@ _READER: dict[str, Any] = {
     "missing_codes": Annotated[
         list[str] | None,
         _option("--missing-code", help="A value that means missing, such as -200; give it again for more."),
+    ],
+    "day_first": Annotated[
+        bool | None, _option("--day-first/--month-first", help="How 03/04/2024 is meant, where no date decides it.")
     ],
     "encoding": Annotated[str, _option("--encoding", help="Text encoding of the file.")],
 }

@@ -18,6 +18,7 @@ from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
 from tsprout.data.checks import check_guidance, check_size, check_usable
 from tsprout.data.frames import from_object, to_object
+from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
 from tsprout.diffusion.samplers import solver_by_name
 from tsprout.drawing import Progress, Source, draw_batches
@@ -289,8 +290,10 @@ class Sprout:
         See :meth:`sample_batches` for the arguments; a path or a :class:`SeriesSet` gives a :class:`SeriesSet`.
         """
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        drawn = list(self.sample_batches(n, length=length, seed=seed, progress=progress, **how))
-        return to_object(concatenate(drawn))
+        batches = self.sample_batches(n, length=length, seed=seed, progress=progress, **how)
+        assert self.shots is not None
+        require_drawn(int(n), self.shots.n_channels, int(length or self.shots.length))
+        return to_object(concatenate(list(batches)))
 
     def sample_batches(
         self,

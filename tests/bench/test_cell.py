@@ -99,6 +99,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     assert main(["bench", "table", out, "-o", str(page)]) == 2
     assert main(["bench", "table", out, "--metric", "speed"]) == 2
     assert main(["bench", "table", out, "--format", "docx"]) == 2
+    assert main(["bench", "table", out, "-o", str(page.with_suffix(".docx"))]) == 2
+    assert not page.with_suffix(".docx").exists()
     capsys.readouterr()
     assert main(["bench", "compare", out, "copies", "third", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["tasks"] == 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import series_sets
 
-from tsprout.data.checks import check_usable, validate
+from tsprout.data.checks import check_usable, likely_code, validate
 from tsprout.data.frames import from_object, to_object
 from tsprout.data.roles import naming
 from tsprout.data.schema import Schema
@@ -183,6 +183,27 @@ def test_usable_sets_and_their_notices():
     assert "hold no values at all: 1" in check_usable(two)[-1]
     fine = SeriesSet.from_arrays(np.random.default_rng(0).normal(size=(2, 1, 4)))
     assert check_usable(fine) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ([-200, 2.5, -200, 3.1, -200, 2.2], -200),
+        ([9999, 9999, 9999, 0, 120], 9999),
+        ([-999, 4, -999, 4, -999, 4], -999),
+        ([-200, 2.5, -200, 3.1, 2.2], None),  # twice may be chance
+        ([-201, 2.5, -201, 3.1, -201, 2.2], None),  # not a usual code
+        ([-200, -190, -200, 300, -200, 2.2], None),  # near another
+        ([99, 99, 99, 98, 3, 40], None),
+        ([-99, -99, -99, -99], None),  # constant
+        ([1.5, 2.5, 3.5, 9999], None),
+    ],
+)
+def test_values_that_look_like_codes_for_missing(values, code):
+    assert likely_code(np.array(values, np.float32)) == code
+    told = " ".join(check_usable(SeriesSet.from_arrays(np.array([[values]], np.float32), channels=["x"])))
+    assert ("missing_codes" in told) == (code is not None)
+    assert code is None or f"missing_codes={code}" in told
 
 
 @pytest.mark.parametrize(

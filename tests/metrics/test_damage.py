@@ -7,6 +7,7 @@ with its size, *still* those that must not leave it.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -59,6 +60,15 @@ def toy(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     late = np.concatenate([np.zeros((n, 1)), slow[:, :-1]], axis=1)
     heavy = 0.6 * late + 0.5 * rng.standard_t(3, (n, LENGTH))
     return np.stack([saw, follower, slow, heavy], axis=1), kind
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fewer_trees():
+    """What is learnt is learnt by half the trees: damage shows all the same, in half the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 10)
+        patch.setattr(sys.modules["tsprout.metrics.forecasting"], "_TREES", 10)
+        yield
 
 
 REAL, _ = toy(N, 1)

@@ -79,7 +79,7 @@ def test_notes_of_the_scores_are_passed_on_once(asked):
 
 
 def test_one_channel_has_no_input_for_the_papers_forecaster():
-    scores = score_suite(REAL[:, :1], walks(40, 3, 1), shots=SHOTS[:, :1], name="paper", repeats=1, iterations=2)
+    scores = score_suite(REAL[:32, :1], walks(16, 3, 1), shots=SHOTS[:, :1], name="paper", repeats=1, iterations=2)
     assert scores["predictive_paper"].verdict == words.NOT_APPLICABLE
     assert scores["predictive_capable"].verdict != words.NOT_APPLICABLE
     assert sum(note.startswith("Predictive score (paper): ") for note in scores.notes) == 1

@@ -22,7 +22,7 @@ def series(n: int, channels: int, length: int, seed: int = 0) -> np.ndarray:
     return np.cumsum(np.random.default_rng(seed).standard_normal((n, channels, length)), axis=-1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     n=st.integers(1, 12),
     m=st.integers(1, 12),

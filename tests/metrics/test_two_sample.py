@@ -37,7 +37,7 @@ def test_combinations_that_no_weighted_sum_shows_are_found():
 
 
 def test_p_values_are_even_where_nothing_differs(monkeypatch):
-    monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 15)
+    monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 8)
     found = [_test(rows(20, seed), rows(20, 500 + seed), seed) for seed in range(16)]
     assert np.mean([test.area for test in found]) == pytest.approx(0.5, abs=0.07)
     assert 0.3 < np.mean([test.p_value for test in found]) < 0.7
@@ -85,7 +85,7 @@ def test_two_series_a_side_are_enough_and_one_is_not():
 
 
 def test_six_comparisons_make_a_floor_and_its_interval(monkeypatch):
-    monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 10)
+    monkeypatch.setattr(sys.modules["tsprout.metrics.two_sample"], "N_TREES", 5)
     scores = evaluate(walks(60, 1), walks(60, 2), shots=walks(8, 3), metrics=[TWO_SAMPLE])
     assert (TWO_SAMPLE.repeats or 0) >= 6
     assert scores.repeats >= 6

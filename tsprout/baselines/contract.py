@@ -23,6 +23,7 @@ import numpy as np
 
 from tsprout.baselines.gaps import complete
 from tsprout.data.checks import check_usable
+from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError, TsproutError
 from tsprout.identity import dressed, templates
@@ -215,6 +216,8 @@ class LatentBaseline(Baseline):
 
     def sample(self, n: int, *, seed: int) -> SeriesSet:
         """See :meth:`Baseline.sample`."""
+        shots = self.check_sample(n, seed)
+        require_drawn(n, shots.n_channels, shots.length)
         return concatenate(list(self.sample_batches(n, seed=seed)))
 
     def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:

@@ -100,7 +100,11 @@ def table(
     Raises:
         InputError: there is no benchmark, a format or score is unknown, or the output cannot be written.
     """
-    chosen = format or renderings.EXTENSIONS.get("" if out is None else out.suffix.lower(), "md")
+    by_name = "md" if out is None else renderings.EXTENSIONS.get(out.suffix.lower())
+    if format is None and by_name is None:
+        fix = f"Use {', '.join(renderings.EXTENSIONS)}, or say the format."
+        raise InputError("the extension says no format", where=str(out), fix=fix)
+    chosen = format or by_name
     if chosen not in renderings.FORMATS:
         fix = f"Choose one of: {', '.join(renderings.FORMATS)}."
         raise InputError(f"there is no format {chosen!r}", where="--format", fix=fix)

@@ -11,6 +11,12 @@ from tsprout.errors import InputError
 from tsprout.limits import MAX_CHANNELS, MAX_GUIDANCE, MAX_LENGTH, MIN_LENGTH
 from tsprout.series import SeriesSet
 
+# Codes that data loggers and statistical offices write for a missing value; how often one must be there, and how far
+# from the other values, in units of their range.
+_USUAL_CODES = {sign * float(nines) for sign in (-1, 1) for nines in ("99", "999", "9999", "99999", "999999")}
+_USUAL_CODES |= {-200.0, -32768.0, 32767.0}
+_AGAIN, _APART = 3, 0.1
+
 
 def check_usable(series: SeriesSet) -> list[str]:
     """Notices about a set of shots that can be used.
@@ -35,11 +41,30 @@ def check_usable(series: SeriesSet) -> list[str]:
         seen = series.values[:, j][series.observed[:, j]]
         if seen.min() == seen.max():
             notices.append(f"channel {name!r} is constant ({seen[0]:g}) and will stay so")
+        elif (code := likely_code(seen)) is not None:
+            share = 100 * float((seen == code).mean())
+            notices.append(
+                f"channel {name!r} is {code:g} in {share:.2g} % of its cells and nowhere near it in the others; "
+                f"if that means missing, say missing_codes={code:g}"
+            )
     blank = np.flatnonzero(~series.observed.any(axis=(1, 2)))
     if blank.size:
         named = ", ".join(repr(_plain(series.ids[i])) for i in blank[:5])
         notices.append(f"{blank.size} series hold no values at all: {named}")
     return notices
+
+
+def likely_code(seen: np.ndarray) -> float | None:
+    """A value among ``seen (m,)`` that looks like a code for missing, such as -999, or ``None``.
+
+    It is one of the usual codes, the least or the largest value, found again and again, and far from all others.
+    """
+    for code in {float(seen.min()), float(seen.max())} & _USUAL_CODES:
+        others = seen[seen != code]
+        apart = np.abs(others - code).min(initial=np.inf) if others.size else 0.0
+        if len(seen) - len(others) >= _AGAIN and others.size and apart > _APART * (others.max() - others.min()):
+            return code
+    return None
 
 
 def _check_lengths(series: SeriesSet) -> None:

@@ -162,7 +162,7 @@ class LongBuilder:
         if self.style is None:
             sample = encoded.dictionary[:20000].to_pylist()
             # When no style fits all, the first one's names the odd one out.
-            self.style = sniff_style(sample) or sniff_style(sample[:1])
+            self.style = sniff_style(sample, self.options.day_first) or sniff_style(sample[:1])
             if self.style is None:
                 self._bad_time(encoded, indices, 0)
             elif self.style.notice:

@@ -44,6 +44,22 @@ def require(needed: int, at_hand: int | None, where: str) -> None:
         )
 
 
+def require_drawn(n: int, channels: int, length: int) -> None:
+    """Refuse to draw more series than there is memory for.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    # A float and whether it is observed, once in batches and once put together.
+    needed, there = 10 * n * channels * length, available()
+    if there is not None and needed > there:
+        raise InputError(
+            f"{n:,} series need about {human(needed)} of memory, but {human(there)} are available",
+            where="n",
+            fix="Draw them with sample_batches(...), or with tsprout sample straight into a file.",
+        )
+
+
 def human(n_bytes: float) -> str:
     """Bytes in words: ``3.2 GB``."""
     for unit in ("bytes", "KB", "MB"):

@@ -63,6 +63,7 @@ class ReadOptions:
     stride: int | None = None
     orientation: str | None = None
     missing_codes: Sequence[str | float] = ()
+    day_first: bool | None = None
     encoding: str = "utf-8"
     progress: Callable[[str, int, int], None] | None = None
     available_memory: int | None = None
@@ -73,6 +74,8 @@ class ReadOptions:
                 object.__setattr__(self, name, plain(value))
         if self.orientation not in (None, *ORIENTATIONS):
             raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long' or 'wide'.")
+        if self.day_first not in (None, True, False):
+            raise InputError(f"day_first cannot be {self.day_first!r}", fix="Give True or False.")
         if self.stride is not None and self.window is None:
             raise InputError("a stride was given without a window", fix="Give window, too.")
 

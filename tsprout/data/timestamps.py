@@ -68,8 +68,14 @@ def offset_minutes(suffix: str) -> int:
     return (-1 if "-" in suffix else 1) * (int(digits[:2]) * 60 + int(digits[2:4] or 0))
 
 
-def sniff_style(texts: list[str]) -> TimeStyle | None:
-    """The style that fits these (non-empty) texts, or ``None`` when the first of them is not a time."""
+def sniff_style(texts: list[str], day_first: bool | None = None) -> TimeStyle | None:
+    """The style that fits these (non-empty) texts, or ``None`` when the first of them is not a time.
+
+    ``day_first``: whether the day comes before the month where the year comes last; found from the texts if not given.
+
+    Raises:
+        InputError: a text cannot be read as ``day_first`` says.
+    """
     texts = [t.strip() for t in texts if t is not None and t.strip()]
     if not texts:
         return None
@@ -84,7 +90,7 @@ def sniff_style(texts: list[str]) -> TimeStyle | None:
         return _style(matches, date)
     matches = [m for m in (_DAY_MONTH.fullmatch(t) for t in texts) if m]
     if _DAY_MONTH.fullmatch(texts[0]):
-        return _day_month_style(matches)
+        return _day_month_style(matches, day_first)
     import pandas as pd
 
     guessed = pd.tseries.api.guess_datetime_format(texts[0])
@@ -111,17 +117,23 @@ def _style(matches: list[re.Match[str]], date: str, unpadded: tuple[tuple[str, s
     return TimeStyle("datetime", text, digits, first["z"] or "")
 
 
-def _day_month_style(matches: list[re.Match[str]]) -> TimeStyle:
+def _day_month_style(matches: list[re.Match[str]], asked: bool | None) -> TimeStyle:
     year = "%Y" if len(matches[0]["Y"]) == 4 else "%y"
-    day_first = any(int(m["a"]) > 12 for m in matches)
+    day_first = any(int(m["a"]) > 12 for m in matches) if asked is None else asked
     notice = None
-    if not day_first and all(int(m["b"]) <= 12 for m in matches):
+    if asked is not None:
+        wrong = next((m.group() for m in matches if int(m["b" if asked else "a"]) > 12), None)
+        if wrong is not None:
+            order = "day/month/year" if asked else "month/day/year"
+            raise InputError(f"the date {wrong!r} is not {order}", fix=f"Leave out day_first={asked}.")
+    elif not day_first and all(int(m["b"]) <= 12 for m in matches):
         # A field that never changes is the day of monthly data, not the month of a daily run of at most 12 days.
         day_first = matches[0]["sep"] == "." or (
             len({m["a"] for m in matches}) == 1 and len({m["b"] for m in matches}) > 1
         )
         read = "day/month/year" if day_first else "month/day/year"
         notice = f"dates such as {matches[0].group()!r} could be read two ways; read as {read}"
+        notice += f" (the other way with day_first={not day_first})"
     a, b = ("%d", "%m") if day_first else ("%m", "%d")
     style = _style(matches, f"{a}{{sep}}{b}{{sep}}{year}", ((a, "a"), (b, "b")))
     return TimeStyle("datetime", style.format, style.digits, style.suffix, notice)

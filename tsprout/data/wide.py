@@ -78,7 +78,7 @@ class WideBuilder(LongBuilder):
         import pyarrow as pa
 
         steps = self.roles.steps
-        style = sniff_style(steps)
+        style = sniff_style(steps, self.options.day_first)
         if style is None or (style.kind == "int" and counting(steps)):
             return None
         if style.kind == "datetime" and style.format == "%Y%m%d":

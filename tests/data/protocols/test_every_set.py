@@ -132,7 +132,7 @@ def test_nothing_leaks(name: str, length: int) -> None:
         with pytest.raises(InputError, match=f"longest length that works is {made.size.length}"):
             strict(made, shots=10, length=length)
         return
-    for seed in SEEDS[:2]:
+    for seed in SEEDS[: 1 if length > 64 else 2]:
         split = strict(made, shots=100, length=length, seed=seed)
         if made.recordings:
             assert _gaps(split) >= length

@@ -55,6 +55,7 @@ def read(
     stride: int | None = None,
     orientation: str | None = None,
     missing_codes: Sequence[str | float] | None = None,
+    day_first: bool | None = None,
     encoding: str = "utf-8",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SeriesSet:
@@ -70,6 +71,8 @@ def read(
         window, stride: cut each series into windows of so many time steps, so many steps apart.
         orientation: ``long`` or ``wide``, where a table could be either.
         missing_codes: what else means "missing", such as -999.
+        day_first: whether 03/04/2024 is the 3rd of April; where no date of the file decides it, month first is taken,
+            with a notice.
         encoding: of text files.
         progress: called as ``progress("read", done, total)``.
 
@@ -93,6 +96,7 @@ def read(
         stride=stride,
         orientation=orientation,
         missing_codes=() if missing_codes is None else missing_codes,
+        day_first=day_first,
         encoding=encoding,
         progress=progress,
     )

@@ -231,7 +231,7 @@ class _Reader:
     def _parsed(self, rows: list[tuple[int, dict[str, Any]]], texts: list[str]) -> tuple[TimeStyle, np.ndarray]:
         import pyarrow as pa
 
-        style = sniff_style(texts)
+        style = sniff_style(texts, self.options.day_first)
         if style is None or style.kind != "datetime":
             raise InputError(f"start {texts[0]!r} is not a time stamp", where=self._at(rows[0][0]))
         parsed, bad = parse_texts(pa.array(texts, pa.string()), style)
