@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -93,6 +94,17 @@ def test_run_does_the_whole_job(run: Run, source: Path) -> None:
     ):
         assert words in out
     assert "note: a note of the fit" in err
+
+
+def test_a_compressed_input_gives_a_compressed_output(run: Run, source: Path) -> None:
+    packed = source.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    code, _, err = run("run", packed, "-n", 3, "-o", "out")
+    assert code == 0, err
+    assert "synthetic.csv.gz" in everything_in("out")
+    lines = gzip.decompress(Path("out/synthetic.csv.gz").read_bytes()).decode().splitlines()
+    assert lines[0] == "id,date,load,count" and len(lines) == 1 + 3 * 12
+    assert run("run", packed, "-n", 3, "-o", "out", "--force")[0] == 0
 
 
 def test_the_summary_accounts_for_everything(run: Run, source: Path) -> None:

@@ -112,6 +112,28 @@ def test_force_never_replaces_files_of_others(tmp_path: Path) -> None:
     assert (out / "thesis.doc").exists()
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, force: bool) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError), staged_folder(out, OURS, force=force) as folder:
+        (folder / "summary.json").write_text("new")
+        out.mkdir()
+        (out / "thesis.tex").write_text("years")
+    assert (out / "thesis.tex").read_text() == "years"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_anybody_has_does_not_make_a_folder_ours(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"README\.md"):
+        check_folder(tmp_path, (*OURS, "README.md"), force=True)
+    (tmp_path / "summary.json").write_text("ours")
+    check_folder(tmp_path, (*OURS, "README.md"), force=True)
+    (tmp_path / "more.json").mkdir()
+    with pytest.raises(InputError, match=r"more\.json"):
+        check_folder(tmp_path, (*OURS, "README.md"), force=True)
+
+
 def test_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="is a file"):

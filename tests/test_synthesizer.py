@@ -26,6 +26,7 @@ from tsprout.fitting import MODES
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.series import SeriesSet, concatenate
 from tsprout.synthesizer import Sprout
+from tsprout.train.calibration import Calibration
 from tsprout.train.finetune import FinetuneConfig
 
 QUICK = FinetuneConfig(steps=2, batch=4, episodes=2, evaluate_every=2, warmup=1, blind_steps=2)
@@ -256,6 +257,34 @@ def test_a_label_is_prompted_by_its_own_shots(monkeypatch: pytest.MonkeyPatch) -
     fitted.sample(6)
     assert len(prompts) == 2
     assert min(prompts) < -0.5 and max(prompts) > 0.5
+
+
+@pytest.mark.parametrize("mode", ["prompt", "full"])
+def test_series_of_a_label_have_its_level(mode: str, tmp_path: Path) -> None:
+    values = 100 + 5 * waves(10, 1)
+    values[5:] += 1000
+    given = SeriesSet.from_arrays(values, labels=np.array(["low"] * 5 + ["high"] * 5, dtype=object))
+    fitted = fit(given, mode)
+    fitted.save_pretrained(tmp_path / "model")
+    for each in (fitted, Sprout.from_pretrained(tmp_path / "model")):
+        drawn = each.sample(40, seed=1)
+        level = {label: drawn.values[drawn.labels == label].mean() for label in ("low", "high")}
+        assert level["low"] < 300 < 900 < level["high"] or mode == "full"
+        assert level["high"] - level["low"] > 500
+
+
+def test_series_are_corrected_beside_others_of_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, corrected = fit(ragged()), list[int]()
+    plain = Calibration.apply
+
+    def spy(self: Calibration, latent: np.ndarray) -> np.ndarray:
+        assert (latent != 0).all(), "padding is corrected, too"
+        corrected.append(latent.shape[-1])
+        return plain(self, latent)
+
+    monkeypatch.setattr(Calibration, "apply", spy)
+    drawn = fitted.sample(12)
+    assert sorted(corrected) == sorted(np.unique(drawn.lengths)) == [5, 9, 12, 16]
 
 
 def test_order_of_the_shots_does_not_matter_to_the_prompt() -> None:

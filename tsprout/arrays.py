@@ -9,6 +9,9 @@ import numpy as np
 
 from tsprout.errors import InputError
 
+INT64 = np.iinfo(np.int64)
+TIMES_TOO_LARGE = "times go beyond the largest whole number that can be kept, 2**63 - 1"
+COUNT_LATER = "Count time from a later start, or in a coarser unit."
 AXES = ("ncl", "nlc", "nl", "lc", "cl", "l")
 
 
@@ -74,7 +77,7 @@ def infer_lengths(observed: np.ndarray) -> np.ndarray:
 
 
 def unique_ids(ids: Any, n: int) -> np.ndarray:
-    """Ids ``(n,)`` as ``int64`` where all are whole numbers, else as objects of ``str``.
+    """Ids ``(n,)`` as ``int64`` where all are whole numbers and fit it, else as objects of ``str``.
 
     Raises:
         InputError: another number of them, or one is there twice.
@@ -85,10 +88,15 @@ def unique_ids(ids: Any, n: int) -> np.ndarray:
     whole = array.dtype.kind in "iu" or (
         array.dtype == object and all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in array)
     )
-    out = array.astype(np.int64) if whole else as_objects(str(i) for i in array)
+    out = array.astype(np.int64) if whole and within_int64(array) else as_objects(str(i) for i in array)
     if len(set(out.tolist())) < n:
         raise InputError(f"series ids repeat: {repeated(out.tolist())}")
     return out
+
+
+def within_int64(whole: Any) -> bool:
+    """Whether all of these whole numbers, an array or a list, fit ``int64``."""
+    return not len(whole) or (int(min(whole)) >= INT64.min and int(max(whole)) <= INT64.max)
 
 
 def time_rows(times: Any, n: int, length: int) -> np.ndarray:
@@ -105,6 +113,8 @@ def time_rows(times: Any, n: int, length: int) -> np.ndarray:
     kinds = {"M": "datetime64[ns]", "i": "int64", "u": "int64", "f": "float64"}
     if array.dtype.kind not in kinds:
         raise InputError(f"times must be date-times, integers or floats; found dtype {array.dtype}")
+    if array.dtype.kind == "u" and array.size and array.max() > INT64.max:
+        raise InputError(TIMES_TOO_LARGE, fix=COUNT_LATER)
     return np.array(array, dtype=kinds[array.dtype.kind])
 
 

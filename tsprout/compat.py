@@ -64,7 +64,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "fitted.scaler.channels": frozenset(f.name for f in fields(ChannelScaling)),
     "fitted.scaler.channels.transform": frozenset(("name", *_names(Curve, Hurdle, Levels, Constant))),
     "fitted.scaler.channels.transform.curve": frozenset(_names(Curve)),
-    "fitted.calibration": frozenset(("factor", "shift", "gains", "bands")),
+    "fitted.calibration": frozenset(("factor", "shift", "gains", "bands", "labels")),
     "fitted.shots": frozenset(("channels", "ids", "time_kind", "frequency", "labels", "static", "schema")),
     "fitted.shots.ids": frozenset(("dtype", "values")),
     "fitted.shots.labels": frozenset(("dtype", "values")),

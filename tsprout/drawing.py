@@ -51,7 +51,8 @@ def draw_batches(
         TsproutError: the model draws what is not finite.
     """
     shots, scaler = source.shots, source.scaler
-    own = Shots.from_latent(scaler.transform(np.where(shots.observed, shots.values, np.nan)), shots.lengths)
+    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan))
+    own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
     picked = templates(n, len(shots), seed)
     memories: dict[bytes, Memory | None] = {}
@@ -73,11 +74,11 @@ def draw_batches(
                 memories[key] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             shape = (len(members), shots.n_channels, steps_long)
-            latent[members, :, :steps_long] = draw_latent(
-                source.model, shape, generator, row=source.row, memory=memories[key], **how
-            )
-        if correction is not None:
-            latent = correction.apply(latent)
+            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memories[key], **how)
+            if correction is not None:
+                # Group by group: a spectrum is that of one length, and knows nothing of what is drawn beside it.
+                drawn = correction.of("" if own.labels is None else str(own.labels[prompt[0]])).apply(drawn)
+            latent[members, :, :steps_long] = drawn
         if not np.isfinite(latent).all():
             raise TsproutError(
                 "the model produced values that are not finite", fix="Fit again with another seed or mode."

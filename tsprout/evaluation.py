@@ -22,7 +22,7 @@ from tsprout.limits import check_seed
 from tsprout.metrics.scores import Score, Scores
 from tsprout.report.units import check_units
 from tsprout.series import SeriesSet
-from tsprout.staging import check_file, from_os_error
+from tsprout.staging import check_file, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,10 +81,7 @@ class Report:
         text = to_json(self.to_dict()) + "\n"
         if path is not None:
             check_file(path, force=force)
-            try:
-                Path(path).write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise from_os_error(error, path) from error
+            write_file(path, text)
         return text
 
     def to_html(self, path: str | Path | None = None, *, title: str | None = None, force: bool = False) -> str:

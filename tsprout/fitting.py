@@ -91,6 +91,7 @@ def fit_model(
     *,
     seconds: float,
     seed: int,
+    labels: np.ndarray | None = None,
     progress: Progress | None = None,
     config: FinetuneConfig | None = None,
 ) -> Fitted:
@@ -104,6 +105,8 @@ def fit_model(
             harm on series held back, see :func:`tsprout.train.finetune.best_step`, or not at all.
         seconds: budget for training.
         seed: of everything random.
+        labels: ``(n,)`` of the series, if they have any: series of a label are learnt beside their like, and corrected
+            by them.
         progress: told stage, steps done, steps in all.
         config: of the fine-tuning, that for so many series by default; its ``steps`` are capped by the budget.
 
@@ -114,7 +117,7 @@ def fit_model(
     if mode not in MODES:
         raise InputError(f"there is no mode {mode!r}", where="--mode", fix=f"Choose one of: {', '.join(MODES)}.")
     begun = time.monotonic()
-    shots = Shots.from_latent(latent, lengths)
+    shots = Shots.from_latent(latent, lengths, labels)
     if mode == "prompt" or (mode == "auto" and len(shots) < MIN_TO_HOLD_BACK and model.has_prompt):
         if not model.has_prompt:
             raise InputError(

@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from tsprout.arrays import COUNT_LATER, INT64, TIMES_TOO_LARGE
+from tsprout.errors import InputError
 from tsprout.series import SeriesSet
+
+# Ids of shots leave room for so many more, or new ones are texts: the first batch must decide as the last one would.
+_ROOM = 10**12
+_TOO_LATE = "times go beyond the year 2262 when they are carried on"
 
 
 def templates(count: int, shots: int, seed: int) -> np.ndarray:
@@ -64,9 +70,10 @@ def dressed(shots: SeriesSet, values: np.ndarray, lengths: np.ndarray, picked: n
 def new_ids(shots: SeriesSet, start: int, count: int) -> np.ndarray:
     """Ids of the kind the shots have, none of them a shot's: numbers go on, texts are ``synthetic-000001``.
 
-    Shots that are called so themselves get ``resynthetic-000001``, and so on.
+    Shots that are called so themselves get ``resynthetic-000001``, and so on. Numbers that leave no room for more below
+    the largest ``int64`` are followed by texts.
     """
-    if shots.ids.dtype.kind in "iu":
+    if shots.ids.dtype.kind in "iu" and int(shots.ids.max()) <= INT64.max - _ROOM:
         return np.arange(start, start + count, dtype=np.int64) + int(shots.ids.max()) + 1
     prefix = "synthetic"
     while any(str(i).startswith(f"{prefix}-") for i in shots.ids):
@@ -95,8 +102,16 @@ def _extended(shots: SeriesSet, index: int, length: int) -> np.ndarray:
     if stamps.dtype.kind == "M" and shots.frequency is not None:
         import pandas as pd
 
-        return pd.date_range(stamps[0], periods=length, freq=shots.frequency).to_numpy().astype("datetime64[ns]")
-    more = stamps[-1] + _step(shots, index) * np.arange(1, length - own + 1)
+        try:
+            return pd.date_range(stamps[0], periods=length, freq=shots.frequency).to_numpy().astype("datetime64[ns]")
+        except pd.errors.OutOfBoundsDatetime:
+            raise InputError(_TOO_LATE, fix=COUNT_LATER) from None
+    step = _step(shots, index)
+    if stamps.dtype.kind in "iM":
+        last = int(stamps[-1].astype(np.int64)) + int(np.array(step).astype(np.int64)) * (length - own)
+        if last > INT64.max:
+            raise InputError(TIMES_TOO_LARGE if stamps.dtype.kind == "i" else _TOO_LATE, fix=COUNT_LATER)
+    more = stamps[-1] + step * np.arange(1, length - own + 1)
     return np.concatenate([stamps, more.astype(stamps.dtype)])
 
 

@@ -250,6 +250,7 @@ def run(
 
     import numpy as np
 
+    from tsprout.data import files
     from tsprout.data.checks import check_size
     from tsprout.overview import describe
     from tsprout.reservoir import Reservoir
@@ -260,7 +261,7 @@ def run(
         described = describe(real, path)
     if on_read is not None:
         on_read(described)
-    name = f"synthetic{Path(path).suffix}"
+    name = f"synthetic{files.extension(Path(path))}"
     check_space(Path(out) / name, least_bytes(Path(name), real, sampling))
     with watch.stage("load"):
         base = load_model(fitting.model, fitting.checkpoint)

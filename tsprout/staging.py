@@ -22,6 +22,8 @@ from typing import BinaryIO
 from tsprout.errors import InputError, TsproutError
 
 MARK, PARTIAL = ".tsprout-", ".partial"
+# Many a folder has such a file: alone it does not say that the folder is ours.
+_ANYBODYS = {"README.md"}
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -89,7 +91,9 @@ def check_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force: 
             raise InputError(
                 "the output folder exists", where=str(path), fix="Choose another name, or replace it with force=True."
             )
-        others = sorted(item.name for item in target.iterdir() if not any(fnmatch(item.name, name) for name in ours))
+        inside = list(target.iterdir())
+        named = {item.name for item in inside if not item.is_dir() and any(fnmatch(item.name, name) for name in ours)}
+        others = sorted({item.name for item in inside} - (named if named - _ANYBODYS else set()))
         if others:
             raise InputError(
                 f"the folder also holds files that are not tsprout's ({_few(others)}), so it is not replaced",
@@ -159,6 +163,8 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
                 made.append(folder)
         _make(stage, path)
         yield stage
+        # It took a while: what has come to lie there meanwhile is somebody's.
+        check_folder(path, ours, force=force)
         _swap(stage, target)
     except BaseException:
         with _uninterrupted():

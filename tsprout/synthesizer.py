@@ -261,7 +261,8 @@ class Sprout:
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
         latent = scaler.transform(np.where(series.observed, series.values, np.nan))
-        fitted = fit_model(base, latent, series.lengths, mode, seconds=seconds, seed=seed, progress=progress)
+        how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
+        fitted = fit_model(base, latent, series.lengths, mode, **how)
         return Sprout(
             fitted.model,
             info=self.info,

@@ -100,6 +100,16 @@ def test_targets_that_cannot_be(tmp_path):
         files.write(some(), tmp_path / "a.xlsx")
 
 
+def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):
+    target = tmp_path / "a.csv"
+    with pytest.raises(InputError, match="exists already"):
+        with files.open_writer(target, None, n_series=1, channels=["x"], length=5) as writer:
+            writer.write(SeriesSet.from_arrays(np.ones((1, 1, 5)), channels=["x"]))
+            target.write_text("years")
+    assert target.read_text() == "years"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_what_was_announced_is_held_to(tmp_path):
     path = tmp_path / "a.csv"
     with pytest.raises(TsproutError, match="4 series were written, but 8"):
@@ -288,14 +298,17 @@ def test_parquet_times_of_other_types(tmp_path, kind):
     assert pq.read_table(tmp_path / "b.parquet").to_pylist() == table.to_pylist()
 
 
-def test_ids_that_do_not_fit_the_column_are_refused(tmp_path):
+def test_what_does_not_fit_its_column_is_refused_but_for_ids(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table({"id": [1, 1], "t": [1, 2], "v": [1, 2]}), tmp_path / "a.parquet")
-    series = replace(files.read(tmp_path / "a.parquet"), ids=np.array(["new"], object))
-    with pytest.raises(InputError, match="'id' cannot be written"):
-        files.write(series, tmp_path / "b.parquet")
+    table = pa.table({"id": [1, 1], "label": [3, 3], "t": [1, 2], "v": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    series = files.read(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="'label' cannot be written as int64"):
+        files.write(replace(series, labels=np.array(["new"], object)), tmp_path / "b.parquet")
+    files.write(replace(series, ids=np.array(["new"], object)), tmp_path / "b.parquet")
+    assert pq.read_table(tmp_path / "b.parquet")["id"].to_pylist() == ["new", "new"]
 
 
 def test_arrays_keep_axes_dtype_and_keys(tmp_path):
@@ -357,8 +370,11 @@ def test_missing_codes(tmp_path):
     for extension in (".npz", ".npy", ".jsonl", ".ts"):
         files.write(series, tmp_path / f"a{extension}")
         options = {"axes": "ncl"} if extension == ".npy" else {}
-        back = files.read(tmp_path / f"a{extension}", missing_codes=-999, **options)
-        assert np.isnan(back.values[0, 0, 1]), extension
+        for codes in (-999, "-999", ["gone", "-999.0"]):
+            back = files.read(tmp_path / f"a{extension}", missing_codes=codes, **options)
+            assert np.isnan(back.values[0, 0, 1]), (extension, codes)
+    np.save(tmp_path / "b.npy", np.array([1, -999.9, 3], np.float32))
+    assert np.isnan(files.read(tmp_path / "b.npy", missing_codes="-999.9").values[0, 0, 1])
 
 
 GLUONTS = [
@@ -414,6 +430,29 @@ def test_what_a_delimiter_at_a_lines_end_makes_is_no_column(tmp_path, ends):
     assert sum("without a name or a value" in notice for notice in series.schema.notices) == bool(ends)
     files.write(series, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().splitlines() == lines
+
+
+@pytest.mark.parametrize("lead", ["\n", "\n\n", "\r\n \t\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_before_the_header_may_be_blank(tmp_path, lead, encoding):
+    text = f"{lead}id,t,x\na,1,2\na,2,3\n"
+    (tmp_path / "in.csv").write_bytes(text.encode(encoding))
+    series = files.read(tmp_path / "in.csv", encoding=encoding)
+    assert (series.channels, series.values.tolist()) == (("x",), [[[2, 3]]])
+    (tmp_path / "in.csv").write_bytes(text.replace("2,3", "2,oops").encode(encoding))
+    with pytest.raises(InputError, match=f"row {3 + len(lead.splitlines())}: 'oops'"):
+        files.read(tmp_path / "in.csv", encoding=encoding)
+
+
+def test_space_around_ids_and_labels_tells_nothing_apart(tmp_path):
+    rows = ["s1,1,up,n ,2", "s1 ,2, up,n,3", " s2,1,up ,m,4", "s2,2,up,m,5"]
+    (tmp_path / "in.csv").write_text("\n".join(["id,t,label,site,v", *rows, ""]))
+    series = files.read(tmp_path / "in.csv")
+    assert (series.ids.tolist(), series.labels.tolist()) == (["s1", "s2"], ["up", "up"])
+    assert series.static["site"].tolist() == ["n", "m"]
+    (tmp_path / "in.csv").write_text("id,t,v\n ,1,2\n")
+    with pytest.raises(InputError, match="the id is missing"):
+        files.read(tmp_path / "in.csv")
 
 
 def test_columns_without_a_name_but_with_values_are_channels(tmp_path):

@@ -42,6 +42,30 @@ def test_samples_get_the_level_and_spread_of_the_shots(monkeypatch: pytest.Monke
     assert np.allclose(own.spread[inside], wanted.spread[inside], rtol=1e-3)
 
 
+def test_a_label_gets_the_level_of_its_own_shots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SAMPLES", 128)
+    latent = waves(7, 1, 16) * 0.3
+    latent[[1, 3, 5]] += 2
+    labels = np.array(["low", "high", "low", "high", "low", "high", "alone"])
+    found = calibrate(woken(TRANSFORMER), Shots.from_latent(latent, np.full(7, 16), labels), seed=3)
+    assert set(found.labels) == {"low", "high"}  # one series says nothing of its label
+    assert found.of("alone") is found and found.of("never seen") is found
+    model = woken(TRANSFORMER)
+    for name in ("low", "high"):
+        own = latent[labels == name]
+        memory = model.encode(torch.tensor(own)[None])
+        with torch.no_grad():
+            drawn = model.sample((128, 1, 16), torch.Generator().manual_seed(3), memory=memory).numpy()
+        assert found.of(name).apply(drawn).mean() == pytest.approx(own.mean(), abs=1e-3)
+    again = Calibration.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again == found
+    assert "labels" not in calibrate(model, Shots.from_latent(latent, np.full(7, 16)), seed=3).to_dict()
+    plain = found.to_dict()
+    plain["labels"]["low"]["colour"] = 1
+    with pytest.raises(ValueError, match="more than is known"):
+        Calibration.from_dict(plain)
+
+
 @pytest.mark.parametrize(
     "lengths",
     [(8,) * 3, (8,) * 20, (200, 8), (200, 8, 8), (100, 50, 25), (100, *(5,) * 8)],

@@ -259,13 +259,37 @@ def test_no_series_is_shown_and_denoised_in_the_same_episode(some: Shots) -> Non
     episodes = _Episodes(woken(TRANSFORMER), some, None, QUICK, seed=0)
     sizes = set()
     for _ in range(200):
-        for group in episodes.groups:
-            shown, targets = episodes._split(group)
+        for group, alike in episodes.groups:
+            shown, targets = episodes._split(group, alike)
             assert len(shown) and len(targets)
             assert not set(shown) & set(targets)
             assert set(targets) <= set(group)
             sizes.add(len(shown))
     assert max(sizes) <= len(some) - 1
+
+
+def test_an_episode_is_of_one_label() -> None:
+    labels = np.array(["a", "b", "a", "b", "a", "alone"])
+    some = replace(shots(6), labels=labels, lengths=np.array([16, 16, 12, 16, 16, 16]))
+    episodes = _Episodes(woken(TRANSFORMER), some, None, QUICK, seed=0)
+    assert [group.tolist() for group, _ in episodes.groups] == [[2], [0, 4], [5], [1, 3]]
+    assert episodes.shares.tolist() == pytest.approx([1 / 6, 2 / 6, 1 / 6, 2 / 6])
+    for _ in range(50):
+        for group, alike in episodes.groups:
+            shown, targets = episodes._split(group, alike)
+            assert not set(shown) & set(targets) and set(targets) <= set(group)
+            # One that has no like is learnt beside all the others.
+            assert set(labels[shown]) == set(labels[targets]) or "alone" in labels[targets]
+
+
+def test_without_labels_episodes_are_what_they_were() -> None:
+    some, one = shots(9), replace(shots(9), labels=np.array(["same"] * 9))
+    drawn = [_Episodes(woken(TRANSFORMER), each, None, QUICK, seed=3) for each in (some, one)]
+    first, second = ([e._split(*e.groups[0]) for _ in range(20)] for e in drawn)
+    for one_split, other in zip(first, second, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one_split, other, strict=True))
+    order = np.random.default_rng(3).permutation(9)
+    assert set(first[0][0]) <= set(order)
 
 
 def test_a_single_series_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

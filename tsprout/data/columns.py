@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.series import as_objects
+from tsprout.arrays import as_objects, within_int64
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_EXACT = 2**53  # whole numbers up to here are exact as float64
 
 
 class Coder:
@@ -68,27 +72,57 @@ def number_column(column: pa.Array) -> np.ndarray:
 
 
 def decode_ids(values: list[Any], is_text: bool) -> np.ndarray:
-    """Series ids: ``int64`` when all are whole numbers (text without leading zeros included), else text."""
+    """Series ids: ``int64`` when all are whole numbers that fit it (text without leading zeros included), else text."""
     if is_text and all(_canonical_int(v) for v in values):
         return np.array([int(v) for v in values], np.int64)
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        return np.array(values, np.int64)
+    if all(_is_whole(v) for v in values) and within_int64(whole := [int(v) for v in values]):
+        return np.array(whole, np.int64)
     return as_objects(str(v) for v in values)
 
 
 def decode_values(values: list[Any], is_text: bool) -> np.ndarray:
-    """A label or static column: ``int64`` or ``float64`` when all are such, else objects; missing is ``None``."""
+    """A label or static column: ``int64`` or ``float64`` when all are such, else objects; missing is ``None``.
+
+    Whole numbers beyond ``int64``, as hashes are, become text.
+    """
     present = [v for v in values if v is not None]
     if is_text and present and all(_canonical_int(v) for v in present):
         values = [None if v is None else int(v) for v in values]
     elif is_text and present and all(is_number_text(v) for v in present):
         values = [None if v is None else float(v) for v in values]
     kinds = {type(v) for v in values}
+    if int in kinds and not within_int64([v for v in values if type(v) is int]):
+        values = [str(v) if type(v) is int else v for v in values]
+        kinds = {type(v) for v in values}
     if kinds == {int}:
         return np.array(values, np.int64)
     if kinds in ({float}, {float, type(None)}):
         return np.array([np.nan if v is None else v for v in values], np.float64)
     return as_objects(values)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether an id is a whole number, also one that came in a column of floats or decimals."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= _EXACT
+    if isinstance(value, Decimal):
+        return value.is_finite() and value == value.to_integral_value()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def missing_numbers(codes: Sequence[str | float]) -> np.ndarray:
+    """The codes for "missing" that are numbers, also those given as text; as they are, and as ``float32`` has them."""
+    given = np.array([float(c) for c in codes if is_number_text(c)], np.float64)
+    with np.errstate(over="ignore"):
+        narrow = given.astype(np.float32).astype(np.float64)
+    return np.unique([*given, *narrow[np.isfinite(narrow)]])
+
+
+def without_codes(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Numbers with NaN for the codes of :func:`missing_numbers`; the array itself where there are no codes."""
+    if not codes.size or values.dtype.kind not in "biuf":
+        return values
+    return np.where(np.isin(values, codes), np.nan, values.astype(np.float64))
 
 
 def _canonical_int(text: Any) -> bool:

@@ -226,9 +226,8 @@ def _arrow_column(column: pd.Series, name: str, where: str) -> pa.Array:
 def _to_pandas(table: pa.Table, schema: Schema) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame(
-        {name: _pandas_column(table.column(name), _dtype(schema, name), name) for name in table.column_names}
-    )
+    dtypes = _dtypes(table, schema)
+    frame = pd.DataFrame({name: _pandas_column(table.column(name), dtype, name) for name, dtype in dtypes.items()})
     for name, known in schema.meta.get("categories", {}).items():
         if name in frame.columns:
             values = frame[name].astype(object)
@@ -243,10 +242,17 @@ def _to_pandas(table: pa.Table, schema: Schema) -> pd.DataFrame:
     return frame
 
 
-def _dtype(schema: Schema, name: str) -> str | None:
-    if name in schema.step_columns and name not in schema.dtypes:
-        return next((schema.dtypes[c] for c in schema.step_columns if c in schema.dtypes), None)
-    return schema.dtypes.get(name)
+def _dtypes(table: pa.Table, schema: Schema) -> dict[str, str | None]:
+    """The dtype each column came in; ``None`` where nothing is known or it had to become a wider one."""
+    from tsprout.data import tables
+
+    came = {} if schema.arrow is None else {f.name: f.type for f in tables.unpack(schema.arrow)}
+    like = schema.dtypes.get(tables.widest_step(schema)) if schema.step_columns else None
+    dtypes: dict[str, str | None] = {}
+    for field in table.schema:
+        known = schema.dtypes.get(field.name, like if field.name in schema.step_columns else None)
+        dtypes[field.name] = known if came.get(field.name, field.type) == field.type else None
+    return dtypes
 
 
 def _pandas_column(column: pa.ChunkedArray, dtype: str | None, name: str) -> pd.Series:

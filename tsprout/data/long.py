@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsprout.arrays import COUNT_LATER, TIMES_TOO_LARGE
 from tsprout.data import numbers
-from tsprout.data.columns import Coder, decode_ids, decode_values, is_number_text, kind_of, number_column
+from tsprout.data.columns import (
+    Coder,
+    decode_ids,
+    decode_values,
+    is_number_text,
+    kind_of,
+    missing_numbers,
+    number_column,
+    without_codes,
+)
 from tsprout.data.memory import require
+from tsprout.data.precision import Precision
 from tsprout.data.roles import ReadOptions, Roles, naming
 from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
 from tsprout.errors import InputError
@@ -49,7 +60,13 @@ class LongBuilder:
         self._values: list[np.ndarray] = []
         self._ids = Coder()
         self._extra = {name: (Coder(), []) for name in self.extra_columns}  # type: ignore[var-annotated]
-        self._missing = np.array([float(c) for c in options.missing_codes if is_number_text(c)])
+        self._missing = missing_numbers(options.missing_codes)
+        self._precision = Precision(self.channel_names)
+
+    @property
+    def channel_names(self) -> list[str]:
+        """The channels of the set."""
+        return self.roles.channels
 
     @property
     def extra_columns(self) -> list[str]:
@@ -74,9 +91,7 @@ class LongBuilder:
         for j, name in enumerate(roles.channels):
             if kind_of(batch.column(name).type) in ("text", "time", "nested"):
                 self._not_numbers(name, batch.column(name))
-            column = number_column(batch.column(name))
-            if self._missing.size:
-                column = np.where(np.isin(column, self._missing), np.nan, column)
+            column = without_codes(number_column(batch.column(name)), self._missing)
             with np.errstate(over="ignore"):
                 block[:, j] = column
             if np.isinf(block[:, j]).any():
@@ -89,7 +104,7 @@ class LongBuilder:
                     row,
                     "Replace it with a number, or leave the cell empty if it is missing.",
                 )
-            self._watch(j, column)
+            self._watch(j, column, block[:, j])
         self._values.append(block)
         for name, (coder, parts) in self._extra.items():
             parts.append(coder.encode(batch.column(name)))
@@ -106,15 +121,14 @@ class LongBuilder:
             fix="Convert it to numbers first, or leave it out with channels=.",
         )
 
-    def _watch(self, j: int, column: np.ndarray) -> None:
+    def _watch(self, j: int, column: np.ndarray, kept: np.ndarray) -> None:
         finite = column[np.isfinite(column)]
         if self.whole[j] and not np.array_equal(finite, np.rint(finite)):
             self.whole[j] = False
         if self.count_decimals and self.decimals[j] is not None:
             self.decimals[j] = numbers.decimals_of(finite, self.decimals[j] or 0)
-        name = self.roles.channels[j]
-        if self.whole[j] and finite.size and np.abs(finite).max() > numbers.EXACT_INTEGER:
-            self.note(f"channel {name!r} has numbers above {numbers.EXACT_INTEGER}, which are kept to 7 digits only")
+        # The steps of a wide table are one channel.
+        self._precision.add(min(j, len(self._precision.channels) - 1), column, kept)
 
     def note(self, text: str) -> None:
         """Keep a sentence for the user, once."""
@@ -154,7 +168,10 @@ class LongBuilder:
         if t.is_boolean(column.type) or not t.is_integer(column.type):
             raise InputError(f"column {name!r} of type {column.type} cannot be the time", where=self.where)
         self.style = TimeStyle("int")
-        return column.cast(pa.int64()).to_numpy()
+        try:
+            return column.cast(pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            raise InputError(f"column {name!r}: {TIMES_TOO_LARGE}", where=self.where, fix=COUNT_LATER) from None
 
     def _text_times(self, column: pa.Array) -> np.ndarray:
         encoded = column.dictionary_encode()
@@ -203,6 +220,7 @@ class LongBuilder:
         """
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
+        self._note_precision()
         codes = np.concatenate(self._codes) if self.roles.id is not None else np.zeros(self.n_rows, np.int32)
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
@@ -222,7 +240,7 @@ class LongBuilder:
             dense = np.zeros((n, length), times.dtype)
             dense[codes, position] = times
         label, static = self._described(codes, n, ids_are_text)
-        own_ids = decode_ids(self._ids.values, ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
+        own_ids = self._own_ids(ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
         frequency = infer_frequency(dense, counts)
         if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
             self.note("time stamps are not evenly spaced; they are kept, and each row counts as one time step")
@@ -240,6 +258,17 @@ class LongBuilder:
             labels=label,
             static=static,
         )
+
+    def _note_precision(self) -> None:
+        for notice in self._precision.notices():
+            self.note(notice)
+
+    def _own_ids(self, are_text: bool) -> np.ndarray:
+        """Ids of the series, in order of their codes."""
+        ids = decode_ids(self._ids.values, are_text)
+        if ids.dtype == object and all(type(v) is int for v in self._ids.values):
+            self.note(f"ids in column {self.roles.id!r} go beyond 2**63 - 1 and are kept as text")
+        return ids
 
     def _described(self, codes: np.ndarray, n: int, is_text: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         """The label, if there is one, and the static columns of the ``n`` series that rows of ``codes`` belong to.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data import numbers, wide
+from tsprout.data import numbers, wide, widening
 from tsprout.data.columns import kind_of
 from tsprout.data.long import LongBuilder, RowName, attach
 from tsprout.data.roles import ReadOptions, Roles, assign
@@ -140,10 +140,19 @@ def unpack(text: str) -> pa.Schema:
 
 
 def channel_dtype(schema: Schema, channel: str) -> str:
-    """The dtype a channel came in, in whatever words; ``float64`` when nothing is known."""
+    """The dtype a channel came in, in whatever words; ``float64`` when nothing is known.
+
+    A wide table has one for all its steps, the widest: one step may hold whole numbers by chance.
+    """
     if schema.wide and schema.step_columns:
-        return schema.dtypes.get(schema.step_columns[0], "float64")
+        return schema.dtypes.get(widest_step(schema), "float64")
     return schema.dtypes.get(channel, schema.dtypes.get("values", "float64"))
+
+
+def widest_step(schema: Schema) -> str:
+    """The step of a wide table whose dtype holds the most."""
+    known = [c for c in schema.step_columns if c in schema.dtypes]
+    return max(known, key=lambda c: widening.breadth(schema.dtypes[c])) if known else schema.step_columns[0]
 
 
 def complete(known: Schema | None, series: SeriesSet, form: str, n_series: int) -> Schema:
@@ -305,54 +314,43 @@ def _time_is_text(schema: Schema) -> bool:
     return schema.arrow is not None and kind_of(unpack(schema.arrow).field(schema.time_column).type) == "text"
 
 
-def to_table(series: SeriesSet, schema: Schema, first_row: int = 0) -> pa.Table:
-    """A block of series as an Arrow table in the schema's own types.
+def to_table(series: SeriesSet, schema: Schema, first_row: int = 0, target: pa.Schema | None = None) -> pa.Table:
+    """A block of series as an Arrow table in the schema's own types, or wider ones where these are too narrow.
+
+    Args:
+        first_row: rows already written, for a running row number.
+        target: types that are to be kept to instead, as those of the blocks before.
 
     Raises:
-        InputError: ids, labels or times do not fit the column type that came in.
+        InputError: labels or times do not fit the column type that came in.
     """
     import pyarrow as pa
 
-    target = unpack(schema.arrow) if schema.arrow else None
+    if target is None and schema.arrow:
+        target = unpack(schema.arrow)
+    known = {} if target is None else {f.name: f for f in target}
+    like = widest_step(schema) if schema.wide and schema.step_columns else None
 
-    def dtype_of(name: str) -> str:
-        known = schema.step_columns[0] if schema.wide and name not in schema.dtypes else name
-        return schema.dtypes.get(known, "float64")
+    def render(name: str, column: np.ndarray) -> pa.Array:
+        source = name if like is None else like
+        if source in known and numbers.number_kind(str(known[source].type)) == "int":
+            return numbers.to_arrow(column, str(known[source].type))
+        return numbers.to_arrow(column, schema.dtypes.get(source, "float64"))
 
-    columns = columns_of(series, schema, lambda name, column: numbers.to_arrow(column, dtype_of(name)), first_row)
-    fields, arrays = [], []
-    for name, column in columns.items():
-        known = target.field(name) if target is not None and name in target.names else None
-        if known is None and name in schema.step_columns and target is not None:
-            like = next((f for f in target if f.name in schema.step_columns), None)
-            known = None if like is None else like.with_name(name)
-        if known is None:
+    fields, arrays, changed = [], [], []
+    for name, column in columns_of(series, schema, render, first_row).items():
+        field = known.get(name)
+        if field is None and like in known and name in schema.step_columns:
+            field = known[like].with_name(name)
+        if field is None:
             column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
             column = column.cast(pa.string()) if pa.types.is_null(column.type) else column
-            known = pa.field(name, column.type)
+            field = pa.field(name, column.type)
         else:
-            column = _cast(column, known.type, name)
-        fields.append(known.with_nullable(True) if column.null_count else known)
+            before = field.type
+            column, field = widening.fitted(column, field, is_id=name == schema.id_column)
+            changed += [field] if field.type != before else []
+        fields.append(field.with_nullable(True) if column.null_count else field)
         arrays.append(column)
-    metadata = target.metadata if target is not None and set(target.names) == set(columns) else None
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
-
-
-def _cast(column: Any, dtype: pa.DataType, name: str) -> Any:
-    import pyarrow as pa
-
-    t = pa.types
-    try:
-        if t.is_dictionary(column.type) and not t.is_dictionary(dtype):
-            column = column.dictionary_decode()
-        if t.is_dictionary(dtype) and not t.is_dictionary(column.type):
-            return column.cast(dtype.value_type, safe=False).dictionary_encode().cast(dtype)
-        if t.is_dictionary(dtype):
-            return column.dictionary_decode().cast(dtype.value_type).dictionary_encode().cast(dtype)
-        if t.is_time32(dtype):
-            column = column.cast(pa.int32())
-        if t.is_string(column.type) and (t.is_integer(dtype) or t.is_floating(dtype)):
-            raise pa.ArrowInvalid("text where numbers came in")
-        return column.cast(dtype, safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"column {name!r} cannot be written as {dtype}: {error}") from None
+    metadata = target.metadata if target is not None and set(target.names) == {f.name for f in fields} else None
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=widening.redescribed(metadata, changed)))

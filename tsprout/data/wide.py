@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsprout.data.columns import decode_ids
 from tsprout.data.long import LongBuilder
 from tsprout.data.memory import require
 from tsprout.data.roles import ReadOptions, Roles
@@ -40,6 +39,11 @@ class WideBuilder(LongBuilder):
         roles.channels = roles.steps
         super().__init__(roles, options, where, row_name)
 
+    @property
+    def channel_names(self) -> list[str]:
+        """The one channel."""
+        return [CHANNEL]
+
     def finish(self, ids_are_text: bool = False) -> SeriesSet:
         """The set of all rows; without a schema.
 
@@ -48,6 +52,7 @@ class WideBuilder(LongBuilder):
         """
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
+        self._note_precision()
         require(self.n_rows * len(self.roles.steps) * 5, self.options.available_memory, self.where)
         values = np.concatenate(self._values)[:, None, :]
         self._values = []
@@ -56,7 +61,7 @@ class WideBuilder(LongBuilder):
             codes = np.concatenate(self._codes)
             if len(self._ids.values) < len(codes):
                 self._repeated_id(codes)
-            ids = decode_ids(self._ids.values, ids_are_text)
+            ids = self._own_ids(ids_are_text)
         label, static = self._described(np.arange(self.n_rows), self.n_rows, ids_are_text)
         times = self._header_times()
         series = SeriesSet.from_arrays(values, channels=[CHANNEL], ids=ids, times=times, labels=label, static=static)

@@ -12,7 +12,8 @@ square (the non-negative garrote, Breiman 1995). What all this brings is in ``do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ _STEPS_DRAWN, _FEWEST, _SAMPLES, _MOST_STEPS = 24_576, 128, 512, 10
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
 BANDS = (0.0, 0.06, 0.12, 0.25, 0.5, 1.0)
+_OF_A_LABEL = {"factor", "shift", "gains", "bands"}
 # So many values of the spectrum count as evidence that an untrained model is right already.
 _DOUBT = 4.0
 
@@ -36,17 +38,22 @@ _DOUBT = 4.0
 @dataclass(frozen=True)
 class Calibration:
     """``factor`` and ``shift``, one of each per channel, of scaled series, after ``gains``, one per channel and band of
-    ``bands`` (none: 1)."""
+    ``bands`` (none: 1); ``labels``: of series of a label, where that has its own."""
 
     factor: tuple[float, ...]
     shift: tuple[float, ...]
     gains: tuple[tuple[float, ...], ...] = ()
     bands: tuple[float, ...] = BANDS
+    labels: Mapping[str, Calibration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wide = {len(row) for row in self.gains} - {len(self.bands)}
         if len(self.factor) != len(self.shift) or len(self.gains) not in (0, len(self.factor)) or wide:
             raise ValueError("the correction of level and spectrum is damaged")
+
+    def of(self, label: str) -> Calibration:
+        """The correction of a label."""
+        return self.labels.get(label, self)
 
     def apply(self, latent: np.ndarray) -> np.ndarray:
         """Correct ``(n, channels, length)``; same shape, float32."""
@@ -58,14 +65,22 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; inverse of :meth:`from_dict`."""
         plain: dict[str, Any] = {"factor": list(self.factor), "shift": list(self.shift)}
-        return plain | {"gains": [list(g) for g in self.gains], "bands": list(self.bands)}
+        plain |= {"gains": [list(g) for g in self.gains], "bands": list(self.bands)}
+        return plain | ({"labels": {k: v.to_dict() for k, v in self.labels.items()}} if self.labels else {})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        """Build from :meth:`to_dict`'s output."""
+        """Build from :meth:`to_dict`'s output.
+
+        Raises:
+            ValueError: the correction of a label has a key that is not known.
+        """
+        if any(set(own) - _OF_A_LABEL for own in values.get("labels", {}).values()):
+            raise ValueError("the correction of a label says more than is known here")
         gains = tuple(tuple(map(float, g)) for g in values.get("gains", ()))
         bands = tuple(map(float, values.get("bands", BANDS)))
-        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])), gains, bands)
+        labels = {str(label): cls.from_dict(own) for label, own in values.get("labels", {}).items()}
+        return cls(tuple(map(float, values["factor"])), tuple(map(float, values["shift"])), gains, bands, labels)
 
 
 def band_of(length: int, bands: tuple[float, ...] = BANDS) -> np.ndarray:
@@ -140,7 +155,8 @@ def calibrate(
     trained: bool = False,
     **how: Any,
 ) -> Calibration:
-    """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots.
+    """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots; of
+    those of each label, where two or more have it.
 
     Args:
         model: that is to be corrected, and shown the shots when it draws: not one trained on a single series.
@@ -150,12 +166,18 @@ def calibrate(
         trained: whether it has been trained on them.
         **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
     """
-    channels, length = shots.values.shape[1], int(np.median(shots.lengths))
-    count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
-    generator, memory = torch.Generator().manual_seed(seed), memory_of(model, shots)
     how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
-    drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, **how)
-    return correction(drawn, shots, trained=trained)
+
+    def found(some: Shots, share: int) -> Calibration:
+        channels, length = some.values.shape[1], int(np.median(some.lengths))
+        count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
+        generator, memory = torch.Generator().manual_seed(seed), memory_of(model, some)
+        count = max(min(_FEWEST, count), count // share)
+        drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, **how)
+        return correction(drawn, some, trained=trained)
+
+    several = {label: shots[own] for label, own in shots.by_label().items() if 1 < len(own) < len(shots)}
+    return replace(found(shots, 1), labels={label: found(some, len(several)) for label, some in several.items()})
 
 
 def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:

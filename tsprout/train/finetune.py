@@ -114,17 +114,22 @@ class _Episodes:
     def __init__(self, model: Denoiser, shots: Shots, row: int | None, config: FinetuneConfig, seed: int) -> None:
         self.model, self.shots, self.row, self.config = model, shots.to(model.device), row, config
         self.rng = np.random.default_rng(seed)
-        self.groups = [np.flatnonzero(shots.lengths == length) for length in np.unique(shots.lengths)]
-        self.shares = np.array([len(g) for g in self.groups]) / len(shots)
+        # Of one label and length each, with what may be shown beside it: a label is drawn from its own shots, too.
+        self.groups = [
+            (members[shots.lengths[members] == length], members if len(members) > 1 else np.arange(len(shots)))
+            for members in shots.by_label().values()
+            for length in np.unique(shots.lengths[members])
+        ]
+        self.shares = np.array([len(group) for group, _ in self.groups]) / len(shots)
 
     def loss(self, generator: torch.Generator) -> Tensor:
-        """Mean loss of one batch: series of one length, in episodes with a prompt of their own each."""
+        """Mean loss of one batch: series of one label and length, in episodes with a prompt of their own each."""
         rng, config, device = self.rng, self.config, self.model.device
-        group = self.groups[int(rng.choice(len(self.groups), p=self.shares))]
+        group, alike = self.groups[int(rng.choice(len(self.groups), p=self.shares))]
         per = max(1, config.batch // config.episodes)
         chosen, prompts = [], []
         for _ in range(config.episodes):
-            shown, targets = self._split(group)
+            shown, targets = self._split(group, alike)
             prompts.append(self.shots[shown].part(rng))
             chosen.append(rng.choice(targets, per))
         batch = self.shots[np.concatenate(chosen)].cut(int(self.shots.lengths[group[0]]))
@@ -138,12 +143,12 @@ class _Episodes:
         rows = None if self.row is None else torch.full((len(batch),), self.row, device=device)
         return self.model.losses(batch.values, batch.observed, sigma, noise, rows, memory).mean()
 
-    def _split(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, group: np.ndarray, alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Series to show, and series of ``group`` to denoise, which are not among them.
 
-        Shown are a random half or more of all, but :data:`MOST_SHOWN` at most. A single series is both.
+        Shown are a random half or more of those ``alike``, but :data:`MOST_SHOWN` at most. A single series is both.
         """
-        order = self.rng.permutation(len(self.shots))
+        order = self.rng.permutation(alike)
         most = max(1, len(order) - 1)
         shown = order[: min(MOST_SHOWN, int(self.rng.integers(min(max(1, len(order) // 2), most), most + 1)))]
         targets = np.setdiff1d(group, shown)

@@ -32,7 +32,7 @@ LEAST_COPYING_RATIO = 0.5
 # From this share on they are clear of the shots. Trained on all of them, a model may come nearer than the judge saw
 # (docs/experiments/fine-tuning.md).
 CLEAR_COPYING_RATIO = 0.7
-_SAMPLES, _MOST_STEPS = 128, 10
+_SAMPLES, _FEWEST, _MOST_STEPS = 128, 32, 10  # samples of all labels together, and of one at least
 _MOST_APART = 256  # shots whose distance to the others is measured, at most
 
 
@@ -117,29 +117,33 @@ class Judge:
         """
         was = model.training
         model.eval()
-        memory = memory_of(model, self.shots)
         scores, ratios = [], []
-        for length in np.unique(self.at):
-            shape = (_SAMPLES, self.shots.values.shape[1], int(length))
-            generator = torch.Generator().manual_seed(self.seed)
+        labels = self.held.by_label()
+        for length, label in [(length, label) for length in np.unique(self.at) for label in labels]:
+            members = labels[label][self.at[labels[label]] == length]
+            if len(members) == 0:
+                continue
+            own = self.shots.alike(label)
+            shape = (max(_FEWEST, _SAMPLES // len(labels)), own.values.shape[1], int(length))
+            memory, generator = memory_of(model, own), torch.Generator().manual_seed(self.seed)
             steps = min(_MOST_STEPS, model.config.steps)
             raw = draw_latent(model, shape, generator, row=row, memory=memory, steps=steps)
             if not np.isfinite(raw).all():
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
-            fix = correction(raw, self.shots, trained=trained)
+            fix = correction(raw, own, trained=trained)
             drawn = torch.from_numpy(fix.apply(raw)) * self.alive
-            some = self.held[np.flatnonzero(self.at == length)].cut(int(length))
+            some = self.held[members].cut(int(length))
             moves, known = _increments(some)
             drawn_moves = drawn.diff(dim=-1) / self.step_scale
             for i in range(len(some)):
                 level = energy_score(drawn.flatten(1), some.values[i].flatten(), some.observed[i].flatten())
                 move = (moves[i] / self.step_scale).flatten()
                 scores.append(level + energy_score(drawn_moves.flatten(1), move, known[i].flatten()))
-            ratios.append(self._ratio(drawn, some))
+            ratios.append(self._ratio(drawn))
         model.train(was)
         return Judgement(float(np.mean(scores)), float(np.median(ratios)))
 
-    def _ratio(self, drawn: Tensor, held: Shots) -> float:
+    def _ratio(self, drawn: Tensor) -> float:
         """Distance of samples to the shots of at least their length, in units of that of real series: those held back
         to the shots, and each shot to the others."""
         length = drawn.shape[-1]
@@ -148,7 +152,7 @@ class Judge:
             return 1.0
         own = self.shots[long].cut(length)
         if length not in self._units:
-            self._units[length] = self._unit(own, held)
+            self._units[length] = self._unit(own, self.held[np.flatnonzero(self.at == length)].cut(length))
         unit = self._units[length]
         found = _nearest(drawn, self.alive.expand(drawn.shape), own).median()
         return float(found / unit) if 0 < unit < math.inf else 1.0

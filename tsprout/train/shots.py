@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ PROMPT_STEPS = 2048
 
 @dataclass(frozen=True)
 class Shots:
-    """Scaled series ``(n, channels, length)``, ``observed`` of the same shape, and each one's own ``lengths (n,)``.
+    """Scaled series ``(n, channels, length)``, ``observed`` of the same shape, each one's own ``lengths (n,)``, and its
+    label as text, ``labels (n,)``, where there are any.
 
     Unobserved cells hold 0.
     """
@@ -25,28 +26,43 @@ class Shots:
     values: Tensor
     observed: Tensor
     lengths: np.ndarray
+    labels: np.ndarray | None = None
 
     @classmethod
-    def from_latent(cls, latent: np.ndarray, lengths: np.ndarray) -> Shots:
+    def from_latent(cls, latent: np.ndarray, lengths: np.ndarray, labels: np.ndarray | None = None) -> Shots:
         """From scaled values with NaN where not observed."""
         observed = np.isfinite(latent)
         values = np.where(observed, latent, 0).astype(np.float32)
-        return cls(torch.from_numpy(values), torch.from_numpy(observed), np.asarray(lengths))
+        own = None if labels is None else np.asarray(labels).astype(str)
+        return cls(torch.from_numpy(values), torch.from_numpy(observed), np.asarray(lengths), own)
+
+    def by_label(self) -> dict[str, np.ndarray]:
+        """Which series have each label; those of no label are all of the label ``""``."""
+        if self.labels is None:
+            return {"": np.arange(len(self))}
+        return {str(name): np.flatnonzero(self.labels == name) for name in np.unique(self.labels)}
+
+    def alike(self, label: str) -> Shots:
+        """The series of a label that a model is shown for it: all, where fewer than two have it."""
+        members = self.by_label().get(label, np.empty(0, np.int64))
+        return self[members] if 1 < len(members) < len(self) else self
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, index: np.ndarray) -> Shots:
         where = torch.from_numpy(np.asarray(index, dtype=np.int64))
-        return Shots(self.values[where], self.observed[where], self.lengths[index])
+        own = None if self.labels is None else self.labels[index]
+        return Shots(self.values[where], self.observed[where], self.lengths[index], own)
 
     def to(self, device: torch.device) -> Shots:
         """The same on a device."""
-        return Shots(self.values.to(device), self.observed.to(device), self.lengths)
+        return replace(self, values=self.values.to(device), observed=self.observed.to(device))
 
     def cut(self, length: int) -> Shots:
         """The first ``length`` steps."""
-        return Shots(self.values[..., :length], self.observed[..., :length], np.minimum(self.lengths, length))
+        own = np.minimum(self.lengths, length)
+        return Shots(self.values[..., :length], self.observed[..., :length], own, self.labels)
 
     def part(self, rng: np.random.Generator | None = None, limit: int = PROMPT_STEPS) -> Shots:
         """As many of them as fit in a prompt: all, or a random choice (the first ones without ``rng``)."""

@@ -135,6 +135,11 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     return jsonl.read(path, options)
 
 
+def extension(path: Path) -> str:
+    """What a path says of its format: its suffix, and that before it where it is compressed: ``.csv``, ``.csv.gz``."""
+    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
+
+
 def family_of(path: Path, format: str | None = None) -> str:
     """The format family of a path: ``csv``, ``parquet``, ``npz``, ``npy``, ``ts`` or ``jsonl``.
 

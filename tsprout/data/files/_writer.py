@@ -107,6 +107,8 @@ class Writer:
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(self._temporary, 0o666 & ~mask)
+        # It took a while: what has come to lie there meanwhile is somebody's.
+        check_target(self.path, self.force)
         os.replace(self._temporary, self.path)
         self._temporary = None
 

@@ -18,14 +18,16 @@ from typing import IO, Any
 import numpy as np
 
 from tsprout.data import numbers, tables
+from tsprout.data.columns import missing_numbers, without_codes
 from tsprout.data.files._writer import Writer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
+from tsprout.data.precision import array_notices
 from tsprout.data.roles import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import infer_frequency
 from tsprout.errors import InputError
-from tsprout.series import AXES, SeriesSet, as_objects, check_axes
+from tsprout.series import AXES, SeriesSet, as_objects, check_axes, to_ncl
 
 VALUE_KEYS = ("values", "series", "data", "X", "x", "arr_0")
 STATIC = "static_"
@@ -51,12 +53,13 @@ def from_numpy(array: np.ndarray, options: ReadOptions, form: str, where: str) -
     dtype, array = str(array.dtype), unmasked(array)
     try:
         axes = check_axes(options.axes, array.shape)
-        values = _coded(array, options)
+        values = without_codes(array, missing_numbers(options.missing_codes))
         names = list(options.channels) if options.channels is not None else None
         series = SeriesSet.from_array(values, axes, channels=names)
     except InputError as error:
         raise InputError(error.what, where=error.where or where, fix=error.fix) from None
-    schema = Schema(form, axes=axes, dtypes={"values": dtype})
+    notices = array_notices(to_ncl(values, axes), series.values, series.channels)
+    schema = Schema(form, axes=axes, dtypes={"values": dtype}, notices=tuple(notices))
     return attach(series, schema, options)
 
 
@@ -67,13 +70,6 @@ def unmasked(array: np.ndarray) -> np.ndarray:
     if not np.ma.is_masked(array) or array.dtype.kind not in "biuf":  # what is no number is refused later
         return np.asarray(array.data)
     return np.where(np.ma.getmaskarray(array), np.nan, array.data)
-
-
-def _coded(array: np.ndarray, options: ReadOptions) -> np.ndarray:
-    codes = [float(c) for c in options.missing_codes if not isinstance(c, str)]
-    if not codes or array.dtype.kind not in "biuf":
-        return array
-    return np.where(np.isin(array, codes), np.nan, array.astype(np.float64))
 
 
 def read_npz(path: Path, options: ReadOptions) -> SeriesSet:
@@ -130,10 +126,11 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
     known = {key, "observed", "lengths", "channels", "axes", "timezone", *roles.values(), *static.values()}
     known |= {k for k in arrays if k.endswith(MISSING)}
     unused = [k for k in arrays if k not in known]
-    notices = (f"arrays left out: {', '.join(unused)}",) if unused else ()
+    notices = [f"arrays left out: {', '.join(unused)}"] if unused else []
     times = arrays.get(roles["times"])
+    exact = without_codes(values, missing_numbers(options.missing_codes))
     series = SeriesSet.from_array(
-        _coded(values, options),
+        exact,
         axes,
         observed=arrays.get("observed"),
         lengths=arrays.get("lengths"),
@@ -157,7 +154,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
         else {"M": "datetime", "i": "int", "f": "float"}[series.times.dtype.kind],
         timezone=str(arrays["timezone"]) if "timezone" in arrays else None,
         meta={"values": key, "static": static},
-        notices=notices,
+        notices=(*notices, *array_notices(to_ncl(exact, axes), series.values, series.channels)),
     )
     import dataclasses
 

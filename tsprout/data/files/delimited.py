@@ -101,6 +101,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
                 block_size=max(BLOCK_BYTES, 8 * dialect.longest_line),
                 encoding=encoding,
                 column_names=dialect.header,
+                skip_rows=dialect.blank_lines,
                 skip_rows_after_names=1,
             ),
             parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted),
@@ -116,7 +117,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
         )
         done = 0
         for batch in reader:
-            builder.add(_without_empty_texts(batch, texts))
+            builder.add(_trimmed(batch, texts))
             done += batch.num_rows
             if options.progress is not None:
                 options.progress("read", min(total, int(done * dialect.bytes_per_row)), total)
@@ -126,13 +127,15 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
         raise _explained(error, dialect, values) from None
 
 
-def _without_empty_texts(batch: pa.RecordBatch, texts: list[str]) -> pa.RecordBatch:
+def _trimmed(batch: pa.RecordBatch, texts: list[str]) -> pa.RecordBatch:
+    """A batch whose texts have no space around them, as numbers and times have none; what is empty is missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if name in texts:
+            column = pc.utf8_trim_whitespace(column)
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
@@ -162,21 +165,28 @@ def _channel_facts(
     dtypes: dict[str, str] = {}
     styles: dict[str, str] = {}
     words: dict[str, tuple[str, str]] = {}
-    for j, name in enumerate(builder.roles.channels):
-        cells = dialect.cells(name)
-        kind = dialect.kinds[name]
-        if kind == "bool":
-            dtypes[name] = "bool"
-            words[name] = next(
+    channels = builder.roles.channels
+    # The steps of a wide table are one channel: one of them may be whole by chance, or have no values at all.
+    for group in [range(len(channels))] if builder.roles.wide else [[j] for j in range(len(channels))]:
+        names = [channels[j] for j in group]
+        cells = [cell for name in names for cell in dialect.cells(name)]
+        kinds = {dialect.kinds[name] for name in names}
+        kinds = kinds - {"empty"} or kinds
+        if kinds == {"bool"}:
+            dtypes |= dict.fromkeys(names, "bool")
+            found = next(
                 w for w in (("False", "True"), ("false", "true"), ("FALSE", "TRUE"), ("False", "True"))
                 if any(c in w for c in cells) or w[0] == "FALSE"
             )  # fmt: skip
-        elif kind == "int" and builder.whole[j]:
-            dtypes[name] = "int64"
+            words |= dict.fromkeys(names, found)
+        elif kinds <= {"int", "bool"} and all(builder.whole[j] for j in group):
+            dtypes |= dict.fromkeys(names, "int64")
         else:
-            dtypes[name] = "float64"
+            dtypes |= dict.fromkeys(names, "float64")
+            decimals = [builder.decimals[j] for j in group]
+            most = None if None in decimals else max(d for d in decimals if d is not None)
             style = numbers.written_style(cells, dialect.decimal_mark)
-            styles[name] = numbers.merge_style(style, builder.decimals[j])
+            styles |= dict.fromkeys(names, numbers.merge_style(style, most))
     return dtypes, styles, words
 
 
@@ -188,6 +198,7 @@ class CsvWriter(Writer):
         s = self.schema
         self._rows = 0
         self._zip = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0) if self.path.suffix == ".gz" else None
+        self._like = tables.widest_step(s) if s.wide and s.step_columns else None
         name = s.encoding.lower()
         self._encoder = None if name in ("utf-8", "utf8") else codecs.getincrementalencoder(s.encoding)()
         self._missing = s.missing_text or ("NaN" if len(s.columns) == 1 else "")
@@ -240,7 +251,7 @@ class CsvWriter(Writer):
         import pyarrow as pa
 
         s = self.schema
-        like = s.step_columns[0] if s.wide and name not in s.dtypes else name
+        like = self._like or name
         dtype = s.dtypes.get(like, "float64")
         style = s.number_styles.get(like, "short")
         words = s.bool_texts.get(like, ("False", "True"))

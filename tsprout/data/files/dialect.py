@@ -51,7 +51,7 @@ _MAGIC = {
 
 @dataclass
 class Dialect:
-    """How a CSV file is written; ``rows`` are the sample's data rows."""
+    """How a CSV file is written; ``rows`` are the sample's data rows, ``blank_lines`` stand before the header."""
 
     path: Path
     encoding: str
@@ -64,6 +64,7 @@ class Dialect:
     quoted: bool
     longest_line: int
     nulls: tuple[str, ...]
+    blank_lines: int = 0
     kinds: dict[str, str] = field(default_factory=dict)
 
     def cells(self, name: str) -> list[str]:
@@ -92,9 +93,11 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
     text = decode(data, encoding, where, final=not more)
     lines = text.splitlines()
     complete = lines[:-1] if more and len(lines) > 1 else lines
+    blank = next(i for i, line in enumerate(complete) if line.strip())
     body = [line for line in complete if line.strip()]
     delimiter = _delimiter(body, path)
-    records = [row for row in csv.reader(io.StringIO("\n".join(complete) + "\n"), delimiter=delimiter) if row]
+    rest = io.StringIO("\n".join(complete[blank:]) + "\n")
+    records = [row for row in csv.reader(rest, delimiter=delimiter) if row]
     header = _named_apart([name.strip() for name in records[0]])
     rows = records[1:]
     if not rows:
@@ -120,6 +123,7 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
         quoted='"' in text,
         longest_line=max(len(line) for line in body),
         nulls=nulls,
+        blank_lines=blank,
     )
     dialect.kinds = {name: _kind(dialect.cells(name), mark) for name in header}
     return dialect
@@ -219,6 +223,8 @@ def records(dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     opener: Callable[..., io.TextIOBase] = gzip.open if dialect.compressed else open  # type: ignore[assignment]
     with opener(dialect.path, "rt", encoding=encoding, errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=dialect.delimiter)
+        for _ in range(dialect.blank_lines):
+            next(reader, None)
         header_seen = False
         for row in reader:
             if row and header_seen:

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from tsprout.arrays import COUNT_LATER, TIMES_TOO_LARGE, within_int64
 from tsprout.data import numbers, tables
-from tsprout.data.columns import decode_ids, decode_values
+from tsprout.data.columns import decode_ids, decode_values, missing_numbers, without_codes
 from tsprout.data.files._writer import Writer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
+from tsprout.data.precision import array_notices
 from tsprout.data.roles import ID_NAMES, LABEL_NAMES, ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import (
@@ -50,6 +52,7 @@ class _Reader:
         self.whole = True
         self.nested = False
         self.arrays: list[np.ndarray] = []
+        self.codes = missing_numbers(options.missing_codes)
 
     def read(self) -> SeriesSet:
         require(2 * self.path.stat().st_size, self.options.available_memory, self.where)
@@ -114,7 +117,7 @@ class _Reader:
             encoding=self.options.encoding,
             missing_text=self.missing,
             meta={"freq": first.get("freq"), "lists": lists, "nested": self.nested},
-            notices=tuple(self.notices),
+            notices=(*self.notices, *array_notices(values, series.values, series.channels)),
         )
         return attach(series, schema, self.options)
 
@@ -174,10 +177,7 @@ class _Reader:
             self.missing = "null" if gap is None else '"NaN"' if isinstance(gap, str) else "NaN"
         if np.isinf(array).any():
             raise InputError("the target holds infinite values", where=self._at(number))
-        for code in self.options.missing_codes:
-            if not isinstance(code, str):
-                array[array == code] = np.nan
-        return array
+        return without_codes(array, self.codes)
 
     def _need(self, number: int, row: dict[str, Any], key: str) -> Any:
         if row.get(key) is None:
@@ -213,6 +213,8 @@ class _Reader:
         flat = [t for ts in own for t in ts] if listed else own
         if flat and not isinstance(flat[0], str):
             style = TimeStyle("int" if all(isinstance(t, int) for t in flat) else "float")
+            if style.kind == "int" and not within_int64(flat):
+                raise InputError(TIMES_TOO_LARGE, where=self.where, fix=COUNT_LATER)
             parsed = np.array(flat, np.int64 if style.kind == "int" else np.float64)
         else:
             style, parsed = self._parsed(rows, [str(t) for t in flat])

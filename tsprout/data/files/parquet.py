@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,18 +65,37 @@ class ParquetWriter(Writer):
 
     def _add(self, batch: SeriesSet) -> None:
         for block in tables.blocks(batch):
-            self._add_table(tables.to_table(block, self.schema, self._rows))
+            known = None if self._sink is None else self._sink.schema
+            self._add_table(tables.to_table(block, self.schema, self._rows, known))
 
     def _add_table(self, table: pa.Table) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # A later batch may miss what the first one had.
+        arrow = pa.schema([f.with_nullable(True) for f in table.schema], metadata=table.schema.metadata)
         if self._sink is None:
-            # A later batch may miss what the first one had.
-            arrow = pa.schema([f.with_nullable(True) for f in table.schema], metadata=table.schema.metadata)
             self._sink = pq.ParquetWriter(self.file, arrow)
+        elif arrow.types != self._sink.schema.types:
+            self._widen(arrow)
         self._sink.write_table(table.cast(self._sink.schema))
         self._rows += table.num_rows
+
+    def _widen(self, arrow: pa.Schema) -> None:
+        """Begin again with wider columns, with what was written so far in front."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._sink.close()
+        with tempfile.TemporaryFile(dir=self.path.parent) as old:
+            self.file.seek(0)
+            shutil.copyfileobj(self.file, old, 1 << 20)
+            self.file.seek(0)
+            self.file.truncate()
+            self._sink = pq.ParquetWriter(self.file, arrow)
+            with pq.ParquetFile(old) as file:
+                for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+                    self._sink.write_table(pa.Table.from_batches([batch]).cast(arrow))
 
     def _end(self) -> None:
         self._sink.close()

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from tsprout.data import numbers, tables
-from tsprout.data.columns import decode_values
+from tsprout.data.columns import decode_values, missing_numbers, without_codes
 from tsprout.data.files._writer import Writer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
+from tsprout.data.precision import array_notices
 from tsprout.data.roles import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError, MissingExtraError
@@ -54,9 +55,7 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
     if np.isinf(values).any():
         i, j, k = (int(x) for x in np.argwhere(np.isinf(values))[0])
         raise InputError(f"infinite value in channel {j}, time step {k}", where=f"{where}, line {lines[i]}")
-    for code in options.missing_codes:
-        if not isinstance(code, str):
-            values[values == code] = np.nan
+    values = without_codes(values, missing_numbers(options.missing_codes))
     names = list(options.channels) if options.channels is not None else head["channels"]
     column = decode_values(list(labels), is_text=True) if labels else None
     cells = head["cells"]
@@ -74,6 +73,7 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
         encoding=options.encoding,
         label_column="targetlabel" if head["target"] else "classlabel" if labels else None,
         meta={"name": head["name"], "classes": head["classes"], "named": bool(head["channels"])},
+        notices=tuple(array_notices(values, series.values, series.channels)),
     )
     return attach(series, schema, options)
 
