@@ -14,22 +14,37 @@ def stamped(times: np.ndarray, lengths: list[int], **rest) -> SeriesSet:
     return SeriesSet.from_arrays(waves(len(lengths), 1, times.shape[-1]), lengths=lengths, times=times, **rest)
 
 
+def dealt(count: int, shots: int, seed: int, size: int = 7) -> np.ndarray:
+    return np.concatenate(list(templates(count, shots, seed, size)))
+
+
+def test_templates_are_dealt_as_they_are_needed() -> None:
+    # As in one go, however many are taken at a time; and the first of more than memory holds come at once.
+    whole = dealt(200, 9, 1, 200)
+    for size in (1, 4, 9, 64):
+        parts = list(templates(200, 9, 1, size))
+        assert {len(part) for part in parts[:-1]} <= {size} and np.array_equal(np.concatenate(parts), whole)
+    assert np.array_equal(next(templates(10**12, 9, 1, 64)), whole[:64])
+    rng = np.random.default_rng([1, 1])
+    assert np.array_equal(whole[:18], [*rng.permutation(9), *rng.permutation(9)])
+
+
 def test_templates_keep_the_shares_of_the_shots() -> None:
-    picked = templates(25, 10, seed=1)
+    picked = dealt(25, 10, seed=1)
     counts = np.bincount(picked, minlength=10)
     assert len(picked) == 25 and set(counts) == {2, 3}
     assert sorted(picked[:10]) == list(range(10))
-    assert np.array_equal(picked, templates(25, 10, seed=1))
-    assert not np.array_equal(picked, templates(25, 10, seed=2))
+    assert np.array_equal(picked, dealt(25, 10, seed=1))
+    assert not np.array_equal(picked, dealt(25, 10, seed=2))
     # The first ones do not depend on how many are asked for.
-    assert np.array_equal(templates(1000, 10, seed=1)[:25], picked)
-    assert templates(1, 3, seed=0).shape == (1,)
+    assert np.array_equal(dealt(1000, 10, seed=1)[:25], picked)
+    assert dealt(1, 3, seed=0).shape == (1,)
 
 
 def test_groups_are_of_one_label_and_length() -> None:
     labels = np.array(["a", "b", "a", "c"], dtype=object)
     shots = SeriesSet.from_arrays(waves(4), lengths=[16, 12, 12, 16], labels=labels)
-    picked = templates(20, 4, seed=0)
+    picked = dealt(20, 4, seed=0)
     lengths = shots.lengths[picked]
     groups = list(label_groups(shots, picked, lengths))
     assert len(groups) == 4

@@ -54,15 +54,13 @@ def draw_batches(
     latent = scaler.transform(np.where(shots.observed, shots.values, np.nan))
     own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
-    picked = templates(n, len(shots), seed)
     memories: dict[bytes, Memory | None] = {}
     correction = source.calibration
     usual = source.model.config
     if correction is not None and any(value not in (None, getattr(usual, name)) for name, value in how.items()):
         # It is of what the model draws by default; drawn otherwise, other levels come out.
         correction = calibrate(source.model, own, seed=seed, row=source.row, trained=source.trained, **how)
-    for start in range(0, n, size):
-        some = picked[start : start + size]
+    for start, some in zip(range(0, n, size), templates(n, len(shots), seed, size), strict=True):
         lengths = shots.lengths[some] if length is None else np.full(len(some), length)
         latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
         for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):

@@ -20,11 +20,16 @@ _ROOM = 10**12
 _TOO_LATE = "times go beyond the year 2262 when they are carried on"
 
 
-def templates(count: int, shots: int, seed: int) -> np.ndarray:
-    """Index of the template shot of each of ``count`` synthetic series."""
-    rng = np.random.default_rng([seed, 1])
-    rounds = [rng.permutation(shots) for _ in range(-(-count // shots))]
-    return np.concatenate(rounds)[:count]
+def templates(count: int, shots: int, seed: int, size: int) -> Iterator[np.ndarray]:
+    """Index of the template shot of each of ``count`` synthetic series, ``size`` of them at a time, and the same
+    for any size."""
+    rng, dealt = np.random.default_rng([seed, 1]), np.empty(0, dtype=np.int64)
+    for start in range(0, count, size):
+        wanted = min(size, count - start)
+        rounds = -(-max(0, wanted - len(dealt)) // shots)
+        dealt = np.concatenate([dealt, *(rng.permutation(shots) for _ in range(rounds))])
+        yield dealt[:wanted]
+        dealt = dealt[wanted:]
 
 
 def label_groups(

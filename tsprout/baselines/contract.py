@@ -229,9 +229,7 @@ class LatentBaseline(Baseline):
         assert scaler is not None
         own, groups = _latent(shots, scaler), self._groups(shots)
         size = max(1, min(_AT_ONCE, _CELLS_AT_ONCE // own[0].size))
-        picked = templates(n, len(shots), seed)
-        for start in range(0, n, size):
-            some = picked[start : start + size]
+        for start, some in zip(range(0, n, size), templates(n, len(shots), seed, size), strict=True):
             lengths = shots.lengths[some]
             latent = np.empty((len(some), *own.shape[1:]), dtype=np.float32)
             for number, (part, members) in enumerate(zip(self._parts, groups, strict=True)):
