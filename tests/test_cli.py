@@ -290,6 +290,8 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--bounds", "load=:"], "NAME=LOW:HIGH"),
         (["--bounds", "load=low:9"], "NAME=LOW:HIGH"),
         (["--bounds", "=0:9"], "NAME=LOW:HIGH"),
+        (["--bounds", "load=nan:9"], "NAME=LOW:HIGH"),
+        (["--bounds", "load=0:inf"], "NAME=LOW:HIGH"),
         (["--bounds", "load=0:", "--bounds", "load=:99"], "'load' is given bounds twice"),
         (["--model", "copies", "--bounds", "load=0:"], "the baseline copies takes no bounds"),
         (["--what"], "No such option"),

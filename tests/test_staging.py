@@ -115,12 +115,14 @@ def test_force_never_replaces_files_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("force", [False, True])
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, force: bool) -> None:
     out = tmp_path / "out"
-    with pytest.raises(InputError), staged_folder(out, OURS, force=force) as folder:
+    with pytest.raises(InputError) as caught, staged_folder(out, OURS, force=force) as folder:
         (folder / "summary.json").write_text("new")
         out.mkdir()
         (out / "thesis.tex").write_text("years")
     assert (out / "thesis.tex").read_text() == "years"
-    assert os.listdir(tmp_path) == ["out"]
+    first, second = sorted(tmp_path.iterdir())
+    assert first == out and (second / "summary.json").read_text() == "new"
+    assert caught.value.fix == f"What was made is in {second}."
 
 
 def test_what_anybody_has_does_not_make_a_folder_ours(tmp_path: Path) -> None:

@@ -273,6 +273,18 @@ def test_series_of_a_label_have_its_level(mode: str, tmp_path: Path) -> None:
         assert level["high"] - level["low"] > 500
 
 
+@pytest.mark.parametrize(("apart", "told"), [(1000, True), (5, False)])
+def test_labels_far_apart_are_told_of(apart: float, told: bool) -> None:
+    values = 100 + 5 * waves(6, 2)
+    values[::2, 1] += apart
+    values[0, :, 9:] = np.nan
+    labelled = SeriesSet.from_arrays(values, labels=np.array(["low", "high"] * 3, dtype=object))
+    report = fit(labelled).fit_report
+    assert any("fit each label by itself" in note for note in report.notes) == told
+    plain = SeriesSet.from_arrays(values).n_series
+    assert not any("label" in note for note in fit(SeriesSet.from_arrays(values)).fit_report.notes) and plain == 6
+
+
 def test_series_are_corrected_beside_others_of_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted, corrected = fit(ragged()), list[int]()
     plain = Calibration.apply

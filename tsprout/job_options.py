@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +89,8 @@ def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:
             bound = tuple(float(side) if side.strip() else None for side in (low, high))
         except ValueError:
             bound = ()
-        if not (name and equals and colon and any(side is not None for side in bound)):
+        told = [side for side in bound if side is not None]
+        if not (name and equals and colon and told and all(map(math.isfinite, told))):
             fix = "Write --bounds x=0:100, or x=0: for a lower bound alone."
             raise InputError(f"{text!r} is not NAME=LOW:HIGH", where="--bounds", fix=fix)
         if name in found:

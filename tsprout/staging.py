@@ -164,7 +164,13 @@ def staged_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force:
         _make(stage, path)
         yield stage
         # It took a while: what has come to lie there meanwhile is somebody's.
-        check_folder(path, ours, force=force)
+        try:
+            check_folder(path, ours, force=force)
+        except InputError as error:
+            kept = target.with_name(f"{target.name}-{secrets.token_hex(4)}")
+            os.rename(stage, kept)
+            error.fix = f"What was made is in {kept}."
+            raise
         _swap(stage, target)
     except BaseException:
         with _uninterrupted():

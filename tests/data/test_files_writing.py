@@ -444,6 +444,12 @@ def test_lines_before_the_header_may_be_blank(tmp_path, lead, encoding):
         files.read(tmp_path / "in.csv", encoding=encoding)
 
 
+def test_a_form_feed_ends_no_line(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\x0c\nid,t,v\na,0,1\na,1,2\nb,0,3\nb,1,4\n", newline="")
+    assert files.read(path).values.ravel().tolist() == [1, 2, 3, 4]
+
+
 def test_space_around_ids_and_labels_tells_nothing_apart(tmp_path):
     rows = ["s1,1,up,n ,2", "s1 ,2, up,n,3", " s2,1,up ,m,4", "s2,2,up,m,5"]
     (tmp_path / "in.csv").write_text("\n".join(["id,t,label,site,v", *rows, ""]))
@@ -501,6 +507,10 @@ def test_notices_say_what_was_done(tmp_path):
     assert "one series" in notices("t,v\n0,1\n1,2\n")
     assert "left out: 'w'" in notices("id,t,v,w\na,0,1,2\n", channels="v")
     assert "two ways" in notices("id,date,v\na,01/02/2024,1\na,01/03/2024,2\n")
+    assert "two ways" in notices("01/02/2024,01/03/2024,01/04/2024,01/05/2024\n1,2,3,4\n", orientation="wide")
+    assert "two ways" not in notices("id,date,v\na,01/02/2024,1\na,01/03/2024,2\n", day_first=True)
+    (tmp_path / "a.jsonl").write_text('{"start": "03/04/2024", "freq": "D", "target": [1, 2, 3, 4]}\n')
+    assert "two ways" in " ".join(files.read(tmp_path / "a.jsonl").schema.notices)
     assert "evenly" in notices("id,date,v\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-09,2\n")
     assert "UTC" in notices("id,date,v\na,2024-01-01T00:00:00+01:00,1\na,2024-07-01T00:00:00+02:00,2\n")
     assert "7 digits" in notices("id,t,v\na,0,123456789\n")

@@ -100,3 +100,8 @@ def test_pieces_make_the_same_as_the_whole():
     for part in np.array_split(np.append(values, np.nan), 5):
         pieces.add(0, part, part.astype(np.float32))
     assert whole.notices() == pieces.notices() != []
+
+
+def test_arrays_of_objects_are_read_as_numbers():
+    given = np.array([[1, 2, 3, 4], [2, 3, 4, None]], dtype=object)
+    assert from_object(given, axes="nl").values[0, 0].tolist() == [1, 2, 3, 4]

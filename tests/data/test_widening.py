@@ -15,6 +15,7 @@ import pytest
 
 from tsprout.data import files
 from tsprout.data.frames import from_object, to_object
+from tsprout.data.widening import fitted
 from tsprout.errors import InputError
 from tsprout.identity import dressed, new_ids
 from tsprout.series import SeriesSet
@@ -268,3 +269,10 @@ def test_whole_numbers_in_a_column_of_objects_are_rounded_not_cut():
     frame = table(["a", "b"], pa.array(np.arange(8))).to_pandas().astype({"v": object})
     out = to_object(drawn(from_object(frame), 2, level=0.75))
     assert out["v"].tolist()[:4] == [1, 2, 3, 4]
+
+
+def test_numbers_too_large_for_small_floats_widen_them():
+    field, column = pa.field("x", pa.float16()), pa.array([1.5, 70_000.0, None])
+    made, wider = fitted(column, field)
+    assert made.to_pylist() == [1.5, 70_000.0, None] and wider.type == pa.float64()
+    assert fitted(pa.array([1.5, 2.0]), field)[1] == field

@@ -55,7 +55,7 @@ def test_a_label_gets_the_level_of_its_own_shots(monkeypatch: pytest.MonkeyPatch
         own = latent[labels == name]
         memory = model.encode(torch.tensor(own)[None])
         with torch.no_grad():
-            drawn = model.sample((128, 1, 16), torch.Generator().manual_seed(3), memory=memory).numpy()
+            drawn = model.sample((64, 1, 16), torch.Generator().manual_seed(3), memory=memory).numpy()
         assert found.of(name).apply(drawn).mean() == pytest.approx(own.mean(), abs=1e-3)
     again = Calibration.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again == found

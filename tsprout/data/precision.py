@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tsprout.arrays import numbers
 from tsprout.data.numbers import EXACT_INTEGER
 
 # A rounding error of so much of the spread is told; a spread of less than so much of the level is itself rounding.
@@ -72,6 +73,7 @@ def array_notices(exact: np.ndarray, kept: np.ndarray, channels: Sequence[str]) 
     """The notices about an array ``(n_series, n_channels, length)`` as it came, and as it is kept (NaN is missing)."""
     if exact.dtype.itemsize <= 2 or exact.dtype == np.float32:
         return []
+    exact = numbers(exact)
     watch = Precision(channels)
     for j in range(len(watch.channels)):
         seen = np.isfinite(kept[:, j])

@@ -91,6 +91,8 @@ class WideBuilder(LongBuilder):
         times, bad = parse_texts(pa.array(steps), style)
         if bad.any() or (times[1:] <= times[:-1]).any():
             return None
+        if style.notice:
+            self.note(style.notice)
         self.style = style
         return times
 

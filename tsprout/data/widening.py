@@ -52,6 +52,7 @@ def _changed(field: pa.Field, dtype: pa.DataType) -> pa.Field:
 
 def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     t, found = pa.types, column.type
     if t.is_dictionary(dtype):
@@ -62,7 +63,11 @@ def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
         column = column.cast(pa.decimal256(76, max(dtype.scale, 0)))
     # Decimals of floats are rounded, finer times cut off; whatever else is lost would be lost unseen.
     rounded = t.is_floating(found) and (t.is_decimal(dtype) or t.is_floating(dtype))
-    return column.cast(dtype, safe=not (rounded or (t.is_timestamp(found) and t.is_temporal(dtype))))
+    made = column.cast(dtype, safe=not (rounded or (t.is_timestamp(found) and t.is_temporal(dtype))))
+    narrowed = t.is_floating(found) and t.is_floating(dtype) and dtype.bit_width < found.bit_width
+    if narrowed and pc.sum(pc.is_finite(made)) != pc.sum(pc.is_finite(column)):
+        raise pa.ArrowInvalid("a number is too large")
+    return made
 
 
 def _roomy(column: pa.Array, dtype: pa.DataType) -> pa.DataType:
@@ -92,7 +97,7 @@ def _wider(column: pa.Array, dtype: pa.DataType, is_id: bool) -> Iterator[pa.Dat
     if coded:
         yield pa.dictionary(pa.int32(), inner)
     numeric = t.is_integer(inner) or t.is_floating(inner)
-    if (t.is_integer(column.type) and numeric) or (t.is_floating(column.type) and t.is_integer(inner)):
+    if (t.is_integer(column.type) or t.is_floating(column.type)) and numeric:
         yield column.type
     if is_id:
         yield inner if t.is_large_string(inner) else pa.string()

@@ -26,6 +26,7 @@ from tsprout.train.shots import Shots, memory_of
 
 # The correction is no better than the samples it is found from: as many as these time steps, within limits.
 _STEPS_DRAWN, _FEWEST, _SAMPLES, _MOST_STEPS = 24_576, 128, 512, 10
+_OF_EACH = 32  # samples of a label, at least, where many labels share that number
 # A larger correction would say that the model has not understood the channel at all; it is then only met half-way.
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
@@ -172,12 +173,17 @@ def calibrate(
         channels, length = some.values.shape[1], int(np.median(some.lengths))
         count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
         generator, memory = torch.Generator().manual_seed(seed), memory_of(model, some)
-        count = max(min(_FEWEST, count), count // share)
+        count = max(min(_OF_EACH, count), count // share)
         drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, **how)
         return correction(drawn, some, trained=trained)
 
-    several = {label: shots[own] for label, own in shots.by_label().items() if 1 < len(own) < len(shots)}
-    return replace(found(shots, 1), labels={label: found(some, len(several)) for label, some in several.items()})
+    by_label = shots.by_label()
+    several = {label: shots[own] for label, own in by_label.items() if 1 < len(own) < len(shots)}
+    labels = {label: found(some, len(several)) for label, some in several.items()}
+    if len(several) == len(by_label):
+        nothing = (1.0,) * shots.values.shape[1], (0.0,) * shots.values.shape[1]
+        return Calibration(*nothing, labels=labels)
+    return replace(found(shots, 1), labels=labels)
 
 
 def correction(drawn: np.ndarray, shots: Shots, *, trained: bool = False) -> Calibration:

@@ -32,7 +32,7 @@ LEAST_COPYING_RATIO = 0.5
 # From this share on they are clear of the shots. Trained on all of them, a model may come nearer than the judge saw
 # (docs/experiments/fine-tuning.md).
 CLEAR_COPYING_RATIO = 0.7
-_SAMPLES, _FEWEST, _MOST_STEPS = 128, 32, 10  # samples of all labels together, and of one at least
+_SAMPLES, _FEWEST, _MOST_STEPS = 128, 16, 10  # samples of all labels together, and of one at least
 _MOST_APART = 256  # shots whose distance to the others is measured, at most
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import multiprocessing
 import os
 import signal
 import threading
@@ -131,10 +132,13 @@ def _alone(worker: int) -> None:
     threadpool_limits(1)
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-        threading.Thread(target=_heed, args=(os.getppid(),), daemon=True).start()
+        # Whoever started it, which the system knows as its parent only where it was forked.
+        starter = multiprocessing.parent_process()
+        parent = os.getppid() if starter is None else starter.pid
+        threading.Thread(target=_heed, args=(parent,), daemon=True).start()
 
 
-def _heed(parent: int) -> None:
+def _heed(parent: int | None) -> None:
     while signal.sigwaitinfo(_STOPPING).si_pid != parent:
         pass
     os._exit(0)

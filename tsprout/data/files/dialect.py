@@ -91,7 +91,9 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
     if not data.strip():
         raise InputError("the file is empty", where=where, fix="Give a file with a header and at least one series.")
     text = decode(data, encoding, where, final=not more)
-    lines = text.splitlines()
+    # Where Arrow ends a line, too; Python would end one at a form feed and the like.
+    lines = re.split(r"\r\n|\r|\n", text)
+    lines = lines if lines[-1] else lines[:-1]
     complete = lines[:-1] if more and len(lines) > 1 else lines
     blank = next(i for i, line in enumerate(complete) if line.strip())
     body = [line for line in complete if line.strip()]

@@ -241,6 +241,8 @@ class _Reader:
             k = int(np.argmax(bad))
             number = rows[k][0] if len(texts) == len(rows) else rows[0][0]
             raise InputError(f"time stamp {texts[k]!r} cannot be read", where=self._at(number))
+        if style.notice:
+            self.notices.append(style.notice)
         return style, parsed
 
 
