@@ -122,13 +122,14 @@ class LongBuilder:
         )
 
     def _watch(self, j: int, column: np.ndarray, kept: np.ndarray) -> None:
-        finite = column[np.isfinite(column)]
+        seen = np.isfinite(column)
+        finite = column[seen]
         if self.whole[j] and not np.array_equal(finite, np.rint(finite)):
             self.whole[j] = False
         if self.count_decimals and self.decimals[j] is not None:
             self.decimals[j] = numbers.decimals_of(finite, self.decimals[j] or 0)
         # The steps of a wide table are one channel.
-        self._precision.add(min(j, len(self._precision.channels) - 1), column, kept)
+        self._precision.add(min(j, len(self._precision.channels) - 1), finite, kept[seen], self.whole[j])
 
     def note(self, text: str) -> None:
         """Keep a sentence for the user, once."""

@@ -24,13 +24,18 @@ def available() -> int | None:
         return None
 
 
-def require(needed: int, at_hand: int | None, where: str) -> None:
+_TO_READ = "Read fewer series or channels (channels=), split the file, or use a machine with more memory."
+
+
+def require(
+    needed: int, at_hand: int | None, where: str, *, what: str = "reading it needs", fix: str = _TO_READ
+) -> None:
     """Refuse what would need more memory than there is.
 
     Args:
         needed: bytes.
         at_hand: bytes there are; ``None`` asks the system.
-        where: for the error.
+        where, what, fix: for the error.
 
     Raises:
         InputError: it does not fit.
@@ -38,9 +43,7 @@ def require(needed: int, at_hand: int | None, where: str) -> None:
     there = available() if at_hand is None else at_hand
     if there is not None and needed > there:
         raise InputError(
-            f"reading it needs about {human(needed)} of memory, but {human(there)} are available",
-            where=where,
-            fix="Read fewer series or channels (channels=), split the file, or use a machine with more memory.",
+            f"{what} about {human(needed)} of memory, but {human(there)} are available", where=where, fix=fix
         )
 
 
@@ -51,13 +54,8 @@ def require_drawn(n: int, channels: int, length: int) -> None:
         InputError: they do not fit.
     """
     # A float and whether it is observed, once in batches and once put together.
-    needed, there = 10 * n * channels * length, available()
-    if there is not None and needed > there:
-        raise InputError(
-            f"{n:,} series need about {human(needed)} of memory, but {human(there)} are available",
-            where="n",
-            fix="Draw them with sample_batches(...), or with tsprout sample straight into a file.",
-        )
+    fix = "Draw them with sample_batches(...), or with tsprout sample straight into a file."
+    require(10 * n * channels * length, None, "n", what=f"{n:,} series need", fix=fix)
 
 
 def human(n_bytes: float) -> str:

@@ -30,8 +30,11 @@ class Precision:
         self._kept = self._exact.copy()
         self._whole = np.ones(n, bool)
 
-    def add(self, channel: int, exact: np.ndarray, kept: np.ndarray) -> None:
-        """Take a piece of a channel: its numbers as they came, and as they are kept; not finite is missing."""
+    def add(self, channel: int, exact: np.ndarray, kept: np.ndarray, whole: bool | None = None) -> None:
+        """Take a piece of a channel: its numbers as they came, and as they are kept; not finite is missing.
+
+        ``whole``: whether all are whole numbers, where the caller has looked already.
+        """
         seen = np.isfinite(exact)
         if not seen.all():
             exact, kept = exact[seen], kept[seen]
@@ -45,7 +48,7 @@ class Precision:
         for ends, part in ((self._exact, exact), (self._kept, kept)):
             ends[channel] = min(ends[channel, 0], part.min()), max(ends[channel, 1], part.max())
         if self._whole[channel]:
-            self._whole[channel] = np.array_equal(exact, np.rint(exact))
+            self._whole[channel] = np.array_equal(exact, np.rint(exact)) if whole is None else whole
 
     def notices(self) -> list[str]:
         """A sentence for each channel that lost something that matters."""
