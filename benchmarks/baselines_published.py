@@ -2,6 +2,7 @@
 
     python benchmarks/baselines_published.py run --out published/ --sets Stocks --models timegan timevae --seeds 0 1 2
     python benchmarks/baselines_published.py table --out published/ --reported reported_results.csv
+    python benchmarks/baselines_published.py run --device cuda --workers 8     # minutes, where there is a GPU
     python benchmarks/baselines_published.py cost                 # seconds per training step, and of what is printed
 
 Sets are cut as the papers cut them: all windows of 24 steps at stride 1 of the whole recording, each channel from 0 to
@@ -20,9 +21,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -172,19 +175,30 @@ def cell(name: str, model: str, seed: int, real: np.ndarray, options: argparse.N
 
 
 def run(options: argparse.Namespace) -> None:
-    """All cells that were asked for; one that fails is told, and the rest go on."""
-    for name in options.sets:
-        real = windows(name)
-        if options.series is not None:
-            real = real[np.random.default_rng(0).permutation(len(real))[: options.series]]
-        for model in options.models:
-            for seed in options.seeds:
-                try:
-                    scores = cell(name, model, seed, real, options)["scores"]
-                except TsproutError as error:
-                    print(f"{name} {model} {seed}: {error}", flush=True)
-                    continue
-                print(name, model, seed, {key: round(value["mean"], 4) for key, value in scores.items()}, flush=True)
+    """All cells that were asked for, ``options.workers`` at a time; one that fails is told, and the rest go on."""
+    asked = [(name, model, seed) for name in options.sets for model in options.models for seed in options.seeds]
+    if options.workers == 1:
+        for each in asked:
+            told(each, options)
+        return
+    # A GPU cannot be used after a fork.
+    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in [pool.submit(told, each, options) for each in asked]:
+            future.result()
+
+
+def told(each: tuple[str, str, int], options: argparse.Namespace) -> None:
+    """One cell, and its scores or its error in a line."""
+    name, model, seed = each
+    real = windows(name)
+    if options.series is not None:
+        real = real[np.random.default_rng(0).permutation(len(real))[: options.series]]
+    try:
+        scores = cell(name, model, seed, real, options)["scores"]
+    except TsproutError as error:
+        print(f"{name} {model} {seed}: {error}", flush=True)
+        return
+    print(name, model, seed, {key: round(value["mean"], 4) for key, value in scores.items()}, flush=True)
 
 
 def reported(path: Path | None) -> dict[tuple[str, str], list[tuple[str, dict[str, tuple[float, float]]]]]:
@@ -285,6 +299,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="cells at a time, each in a process")
     parser.add_argument("--iterations", type=int, help="at most so many training steps, for a first look")
     parser.add_argument("--series", type=int, help="so many windows of a set, for a first look")
     parser.add_argument("--repeats", type=int, default=10, help="of Disc and Pred")

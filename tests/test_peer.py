@@ -10,7 +10,7 @@ import pytest
 
 from tsprout import Sprout, cli
 from tsprout.errors import CheckpointError, InputError
-from tsprout.peer import Peer, is_peer
+from tsprout.peer import Peer, device_for, is_peer
 
 CSV = "id,time,x,y\n" + "".join(
     f"s{series},2024-01-{step + 1:02d},{np.sin(series + step / 2):.3f},{(series + step) % 4}\n"
@@ -114,3 +114,33 @@ def test_damaged_folders(real: str, damage: str) -> None:
     with pytest.raises(InputError) as caught:
         Sprout.from_pretrained("fitted").sample(2)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "used"),
+    [
+        ("timegan", "cuda", "cuda"),
+        ("timegan", "cuda:1", "cuda:1"),
+        ("timegan", "cpu", "cpu"),
+        ("timegan", "mps", "cpu"),
+        ("gp", "cuda", "cpu"),
+        ("small", "cuda", "cuda"),
+        ("small", "mps", "mps"),
+    ],
+)
+def test_baselines_with_a_network_and_no_others_use_a_gpu(name: str, asked: str, used: str) -> None:
+    assert device_for(name, asked) == used
+    if is_peer(name):
+        peer = Sprout.from_pretrained(name, device=asked)
+        assert isinstance(peer, Peer)
+        assert peer.baseline.settings.get("device", "cpu") == used
+
+
+def test_a_fitted_baseline_stays_where_it_was_fitted(tmp_path: Path) -> None:
+    shots = np.random.default_rng(0).random((4, 8, 1))
+    Sprout.from_pretrained("timevae").fit(shots, axes="nlc").save_pretrained(tmp_path / "fitted")
+    assert device_for(tmp_path / "fitted", "cuda") == "cpu"
+    again = Sprout.from_pretrained(tmp_path / "fitted", device="cuda")
+    assert isinstance(again, Peer)
+    assert again.baseline.settings["device"] == "cpu"
+    assert again.sample(3).shape == (3, 8, 1)

@@ -29,6 +29,16 @@ def is_peer(name: str | Path) -> bool:
     return str(name) not in bundled_names() and (str(name) in registry.names() or store.is_baseline(name))
 
 
+def device_for(name: str | Path, device: str) -> str:
+    """What a model that is asked to use ``device`` uses. Of the baselines, those with networks use a GPU of CUDA, and
+    nothing else; a fitted one stays where it was fitted."""
+    if not is_peer(name):
+        return device
+    if not device.startswith("cuda") or str(name) not in registry.names():
+        return "cpu"
+    return device if "device" in registry.get(str(name))().settings else "cpu"
+
+
 class Peer(Sprout):
     """A baseline, fitted or not, with the methods of a :class:`Sprout` and no network.
 
@@ -47,15 +57,16 @@ class Peer(Sprout):
         return f"Peer({self.baseline.name}, {state})"
 
     @classmethod
-    def open(cls, name_or_path: str | Path) -> Peer:
-        """A baseline by its name, or a fitted one from its folder.
+    def open(cls, name_or_path: str | Path, device: str = "cpu") -> Peer:
+        """A baseline by its name, for a device if it can use that, or a fitted one from its folder.
 
         Raises:
             InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault.
         """
-        if str(name_or_path) in registry.names():
-            return cls(registry.get(str(name_or_path))())
-        return cls(registry.load(name_or_path))
+        if str(name_or_path) not in registry.names():
+            return cls(registry.load(name_or_path))
+        chosen = device_for(name_or_path, device)
+        return cls(registry.get(str(name_or_path))(**({} if chosen == "cpu" else {"device": chosen})))
 
     def fit(
         self,

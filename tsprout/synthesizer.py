@@ -99,7 +99,7 @@ class Sprout:
             cache_dir: where models from the hub are kept; by default where that library keeps them.
             local_files_only: never ask the network, take what is in the cache.
             token: for private models on the hub; by default the one that is stored.
-            device: where the weights go.
+            device: where the weights go; of a baseline with a network, where it trains and draws (cpu or cuda).
 
         Raises:
             CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
@@ -111,7 +111,7 @@ class Sprout:
             if revision is not None:
                 fix = "Leave the revision out, or give the full name of a model on the hub."
                 raise CheckpointError("only models on the hub have revisions", where=str(name_or_path), fix=fix)
-            return peer.Peer.open(name_or_path)
+            return peer.Peer.open(name_or_path, device)
         options = HubOptions(revision, cache_dir, local_files_only, token)
         loaded = checkpoints.load(name_or_path, device=device, options=options)
         fitted = loaded.fitted

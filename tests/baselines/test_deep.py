@@ -10,7 +10,7 @@ import torch
 from small_baselines import SMALL, set_of, small, waves
 
 from tsprout.baselines import load
-from tsprout.baselines._deep import Average, DeepBaseline, Range, batches, gaussian_kl, seeded, step, train
+from tsprout.baselines._deep import Average, DeepBaseline, Range, batches, gaussian_kl, seeded, train
 from tsprout.errors import InputError, TrainingError
 
 NAMES = sorted(SMALL)
@@ -137,16 +137,23 @@ def test_average_follows_its_formula() -> None:
 
 def test_training_that_diverges_is_said() -> None:
     weight = torch.nn.Parameter(torch.ones(1))
-    optimiser = torch.optim.SGD([weight], lr=1.0)
+    network = torch.nn.ParameterList([weight])
     with pytest.raises(TrainingError, match="diverged"):
-        step(optimiser, (weight / 0).sum())
+        train(network, lambda _: (weight / 0).sum(), 1, torch.optim.SGD([weight], lr=1.0), steps=9, batch=1)
 
 
 def test_training_ends_early_and_follows_the_rate() -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.SGD([weight], lr=1.0)
     losses = train(
-        lambda _: weight.sum(), 1, optimiser, steps=9, batch=1, rate=lambda k: 0.5**k, after=lambda done, _: done == 3
+        torch.nn.ParameterList([weight]),
+        lambda _: weight.sum(),
+        1,
+        optimiser,
+        steps=9,
+        batch=1,
+        rate=lambda k: 0.5**k,
+        after=lambda done, _: done == 3,
     )
     assert weight.item() == pytest.approx(-1.75)
     assert np.allclose(losses, [0, -1, -1.5])

@@ -10,8 +10,10 @@ from bench_help import tiny
 from tiny_models import TRANSFORMER, woken
 
 from tsprout.bench.digests import cell_hash, check_model, making_hash, task_hash
+from tsprout.bench.generate import open_model
 from tsprout.bench.spec import Cell, build, fingerprint, read_spec, shipped
 from tsprout.errors import InputError
+from tsprout.peer import Peer
 from tsprout.synthesizer import Sprout
 
 PLAIN = {"models": ["copies", {"model": "small", "mode": "prompt"}]}
@@ -100,6 +102,24 @@ def test_hashes_are_for_ever() -> None:
     """Of a set and a model that no machine can change: another value would make all results so far worthless."""
     assert hashes(models=["copies"]) == ["2abd73481ac20f86bc8ed73e"]
     assert fingerprint({"b": 1, "a": [0.5, None, "ü"]}) == fingerprint({"a": [0.5, None, "ü"], "b": 1})
+
+
+def test_hash_covers_the_device_of_those_that_use_it() -> None:
+    cells = build(
+        tiny(**(PLAIN | {"models": ["copies", "timevae", {"model": "small", "mode": "prompt"}]})), "spec"
+    ).cells()
+    changed = [cell_hash(cell) != cell_hash(cell, "cuda") for cell in cells]
+    assert changed == [False, True, True]
+
+
+def test_a_baseline_with_a_network_gets_the_device_unless_its_options_say_another() -> None:
+    models = [
+        {"model": "timevae", "options": {"epochs": 2, **own}, "label": str(own)} for own in ({}, {"device": "cpu"})
+    ]
+    for cell, device in zip(build(tiny(**(PLAIN | {"models": models})), "spec").cells(), ("cuda", "cpu"), strict=True):
+        peer = open_model(cell.model, "cuda")
+        assert isinstance(peer, Peer)
+        assert peer.baseline.settings["device"] == device
 
 
 def test_hash_covers_the_weights_and_not_their_place(tmp_path: Path) -> None:

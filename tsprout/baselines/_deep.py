@@ -4,7 +4,7 @@ Inside, series are tensors ``(batch, channels, length)``; networks that walk thr
 Networks are trained on latents brought to the range their paper trains on (``low`` to ``high``, each channel from its
 least to its largest value), and what they draw is brought back. All randomness comes from torch's global generator,
 seeded inside :func:`seeded` and restored after it; noise is drawn on the CPU, so that a seed starts from the same
-noise on any device.
+noise on any device, but for a training on a GPU, whose steps are recorded (:mod:`tsprout.baselines._steps`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tsprout.baselines._steps import Step, set_rate
 from tsprout.baselines.contract import LatentBaseline, Progress
 from tsprout.errors import InputError, TrainingError
 
 _NETWORK = "network."
+LOOK = 100  # steps on a GPU from one look at the losses to the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +114,7 @@ class Average:
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
         with torch.no_grad():
-            for mean, now in zip(self._mean, self._network.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+            torch._foreach_lerp_(self._mean, list(self._network.parameters()), 1 - decay)
 
     def write(self) -> None:
         """Give the network its averaged parameters, once there are any."""
@@ -122,26 +124,21 @@ class Average:
                     now.copy_(mean)
 
 
-def step(optimiser: torch.optim.Optimizer, loss: Tensor, clip: float | None = None) -> float:
-    """One step down the gradient of ``loss``; returns its value.
+def finite(losses: Tensor) -> Tensor:
+    """The same losses.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: one of them is not finite.
     """
-    value = float(loss.detach())
-    if not math.isfinite(value):
+    if not bool(losses.isfinite().all()):
         raise TrainingError(
             "the training of a baseline diverged", fix="Fit again with another seed, or a smaller learning_rate."
         )
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    if clip is not None:
-        nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
-    optimiser.step()
-    return value
+    return losses
 
 
 def train(
+    network: nn.Module,
     loss: Callable[[Tensor], Tensor],
     n: int,
     optimiser: torch.optim.Optimizer,
@@ -158,7 +155,8 @@ def train(
     """The loop of all baselines but the adversarial one; returns the loss of every step.
 
     Args:
-        loss: of the series at given positions, ``(batch,)`` on the CPU.
+        network: what is trained.
+        loss: of the series at given positions, ``(batch,)``.
         n: number of series.
         steps, batch: of training; a batch has no more than ``n`` series.
         clip: largest norm of the gradient.
@@ -167,21 +165,27 @@ def train(
         after: told steps done and the loss; true ends the training.
         progress: told ``stage``, steps done, steps in all.
     """
-    losses = []
-    for number, positions in zip(range(steps), batches(n, batch), strict=False):
+    step = Step(network, loss, optimiser, clip)
+    losses = torch.zeros(steps, device=step.device)
+    # A GPU works ahead of the processor for as long as nobody asks what came out.
+    look = 1 if step.device.type == "cpu" or after is not None else LOOK
+    done = 0
+    for positions in islice(batches(n, batch), steps):
         if rate is not None:
-            for group in optimiser.param_groups:
-                group["lr"] = rate(number)
-        losses.append(step(optimiser, loss(positions), clip))
+            set_rate(optimiser, rate(done))
+        losses[done] = step(positions)
+        done += 1
+        if done % look == 0 or done == steps:
+            finite(losses[max(0, done - look) : done])
         if average is not None:
-            average.update(number + 1)
+            average.update(done)
         if progress is not None:
-            progress(stage, number + 1, steps)
-        if after is not None and after(number + 1, losses[-1]):
+            progress(stage, done, steps)
+        if after is not None and after(done, float(losses[done - 1])):
             break
     if average is not None:
         average.write()
-    return np.asarray(losses, np.float32)
+    return losses[:done].cpu().numpy()
 
 
 def epochs_to_steps(epochs: int, n: int, batch: int) -> int:

@@ -46,9 +46,10 @@ def koopman(z: Tensor) -> Tensor:
     before, after = (part.flatten(0, 1).double() for part in (z[:, :-1], z[:, 1:]))
     gram = before.T @ before
     ridge = _RIDGE * gram.diagonal().mean().detach() + 1e-12
-    return torch.linalg.solve(
-        gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device), before.T @ after
-    )
+    # With a ridge it can be solved; to check that would make a GPU wait.
+    matrix = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    solution: Tensor = torch.linalg.solve_ex(matrix, before.T @ after).result
+    return solution
 
 
 def prediction_error(z: Tensor) -> Tensor:

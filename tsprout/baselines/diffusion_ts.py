@@ -152,6 +152,7 @@ class DiffusionTS(DeepBaseline):
         assert isinstance(network, Diffusion)
         series = x.transpose(1, 2)
         return train(
+            network,
             lambda positions: network.loss(series[positions]),
             len(x),
             torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=(0.9, 0.96)),

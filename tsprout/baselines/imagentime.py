@@ -137,6 +137,7 @@ class ImagenTime(DeepBaseline):
         network.image.measure(x)
         optimiser = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.decay)
         return train(
+            network,
             lambda positions: network.loss(x[positions]),
             len(x),
             optimiser,

@@ -76,7 +76,7 @@ class KoVAE(DeepBaseline):
             return error + self.beta * divergence + self.alpha * prediction_error(draw(*prior))
 
         steps = epochs_to_steps(self.epochs, len(x), self.batch)
-        return train(loss, len(x), optimiser, steps=steps, batch=self.batch, progress=progress)
+        return train(network, loss, len(x), optimiser, steps=steps, batch=self.batch, progress=progress)
 
     def _generate(self, network: nn.Module, n: int, device: torch.device) -> Tensor:
         assert isinstance(network, KoopmanVAE)

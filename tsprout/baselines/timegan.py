@@ -28,7 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import DeepBaseline, batches, positive, step
+from tsprout.baselines._deep import LOOK, DeepBaseline, batches, finite, positive
+from tsprout.baselines._steps import Step
 from tsprout.baselines.contract import Progress
 
 _AHEAD = 0.15  # the discriminator rests while its loss is below this
@@ -141,37 +142,43 @@ class TimeGAN(DeepBaseline):
         def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
             return torch.optim.Adam(parameters, lr=self.learning_rate)
 
-        def told(stage: str, done: int) -> None:
+        def told(stage: str, done: int, losses: Tensor) -> None:
+            if x.device.type == "cpu" or done % LOOK == 0 or done == self.iterations:
+                finite(losses)
             if progress is not None:
                 progress(stage, done, self.iterations)
 
         draws = batches(len(x), self.batch)
-        optimiser = adam(coder)
+        step = Step(network, lambda at: self._autoencoder_loss(network, x[at]), adam(coder))
         for done in range(1, self.iterations + 1):
-            some = x[next(draws)]
-            error = F.mse_loss(network.recovery(network.embedder(some)), some)
-            step(optimiser, self.reconstruction * _root(error))
-            told("autoencoder", done)
-        optimiser = adam(list(network.supervisor.parameters()))
+            told("autoencoder", done, step(next(draws)))
+        supervisor, discriminator = list(network.supervisor.parameters()), list(network.discriminator.parameters())
+        step = Step(network, lambda at: self._supervisor_loss(network, x[at]), adam(supervisor))
         for done in range(1, self.iterations + 1):
-            with torch.no_grad():
-                h = network.embedder(x[next(draws)])
-            step(optimiser, one_ahead(network.supervisor(h), h))
-            told("supervisor", done)
-        optimisers = adam(maker), adam(coder), adam(list(network.discriminator.parameters()))
-        losses = []
+            told("supervisor", done, step(next(draws)))
+        make = Step(network, lambda at: self._generator_loss(network, x[at]), adam(maker))
+        code = Step(network, lambda at: self._coder_loss(network, x[at]), adam(coder))
+        judge = Step(network, lambda at: self._discriminator_loss(network, x[at]), adam(discriminator))
+        losses = torch.zeros(self.iterations, 3, device=x.device)
         for done in range(1, self.iterations + 1):
             for _ in range(2):
-                some = x[next(draws)]
-                made = step(optimisers[0], self._generator_loss(network, some))
-                coded = step(optimisers[1], self._coder_loss(network, some))
-            some = x[next(draws)]
-            verdict = self._discriminator_loss(network, some)
-            if float(verdict.detach()) > _AHEAD:
-                step(optimisers[2], verdict)
-            losses.append((coded, made, float(verdict.detach())))
-            told("joint", done)
-        return np.asarray(losses, np.float32)
+                at = next(draws)
+                made = make(at)
+                coded = code(at)
+            verdict = judge.gradients(next(draws))
+            if float(verdict) > _AHEAD:
+                judge.descend()
+            losses[done - 1] = torch.stack([coded, made, verdict])
+            told("joint", done, losses[done - 1])
+        return losses.cpu().numpy()
+
+    def _autoencoder_loss(self, networks: Networks, some: Tensor) -> Tensor:
+        return self.reconstruction * _root(F.mse_loss(networks.recovery(networks.embedder(some)), some))
+
+    def _supervisor_loss(self, networks: Networks, some: Tensor) -> Tensor:
+        with torch.no_grad():
+            h = networks.embedder(some)
+        return one_ahead(networks.supervisor(h), h)
 
     def _generator_loss(self, networks: Networks, some: Tensor) -> Tensor:
         raw = networks.generator(networks.noise(len(some), some.shape[1], some.device))

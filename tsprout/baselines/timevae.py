@@ -221,7 +221,7 @@ class TimeVAE(DeepBaseline):
             return (self.reconstruction * ((made - some) ** 2).sum(dim=(1, 2)) + divergence).mean()
 
         patience = Patience(optimiser, steps // self.epochs, self.patience)
-        return train(loss, len(x), optimiser, steps=steps, batch=self.batch, after=patience, progress=progress)
+        return train(network, loss, len(x), optimiser, steps=steps, batch=self.batch, after=patience, progress=progress)
 
     def _generate(self, network: nn.Module, n: int, device: torch.device) -> Tensor:
         assert isinstance(network, VAE)

@@ -14,7 +14,7 @@ from tsprout.data.catalog.entry import catalogue
 from tsprout.data.catalog.generated import is_free
 from tsprout.data.catalog.sets import file_digest, find
 from tsprout.errors import InputError
-from tsprout.peer import is_peer
+from tsprout.peer import device_for, is_peer
 
 
 def check_model(model: ModelSpec) -> None:
@@ -96,7 +96,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
         "data": data_digest(cell.set),
         "model": identity,
         "weights": weights,
-        "device": "cpu" if is_peer(cell.model.model) else device,
+        "device": device_for(cell.model.model, device),
     }
 
 

@@ -18,7 +18,7 @@ from tsprout.bench.spec import FORMAT, Cell, Spec
 from tsprout.bench.store import DONE, FAILED, PLAN, Store, write_json
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError, TsproutError
-from tsprout.peer import is_peer
+from tsprout.peer import device_for, is_peer
 
 _GLANCE = 1.0  # seconds between two looks at the clock
 
@@ -202,7 +202,9 @@ def _jobs(spec: Spec, store: Store, missing: Sequence[tuple[Cell, str]]) -> list
 
 
 def _needs(spec: Spec, cell: Cell) -> Needs:
-    return spec.run.needs_of(cell.model.label, on_device=not is_peer(cell.model.model))
+    name = cell.model.model
+    on_device = not is_peer(name) or device_for(name, spec.run.device) != "cpu"
+    return spec.run.needs_of(cell.model.label, on_device=on_device)
 
 
 def _status(store: Store, digest: str, retry: bool) -> str:

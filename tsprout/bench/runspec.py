@@ -7,7 +7,7 @@
       address: auto                     of a Ray cluster; a Ray of this machine alone where not given
       jobs: 50                          most at once on ray or slurm; workers is for local
       cpus: 2                           of a job; threads where not given
-      gpus: 0.5                         of a job; 1 where device is cuda, 0 for baselines and otherwise
+      gpus: 0.5                         of a job; 1 where device is cuda and the model can use it, else 0
       memory: 4GB
       needs: {paper-6m*: {gpus: 1}}     of models, by label; the first pattern that fits
       slurm: {partition: long}          parameters of submitit's executor
