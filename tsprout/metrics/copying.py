@@ -145,7 +145,7 @@ def overlapping(series: np.ndarray) -> bool:
 
 def _agree(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Which series ``(k, C, L)`` agree in all cells, bool ``(k,)``."""
-    return np.isclose(one, other, rtol=1e-5, atol=1e-8, equal_nan=True).all(axis=(1, 2))
+    return np.asarray(np.isclose(one, other, rtol=1e-5, atol=1e-8, equal_nan=True).all(axis=(1, 2)))
 
 
 def unseen(real: np.ndarray, shots: np.ndarray) -> np.ndarray:
