@@ -14,6 +14,7 @@ from tsprout.metrics import METRICS, QUICK, evaluate, quick_scores
 from tsprout.metrics import features as features_module
 from tsprout.metrics.features import KernelBank
 from tsprout.metrics.reference import Reference, fill, share_gaps
+from tsprout.metrics.yardstick import Yardstick
 
 RNG = np.random.default_rng(0)
 
@@ -101,12 +102,32 @@ def test_gaps_on_one_side_alone_tell_nothing():
 
 def test_shared_gaps_leave_no_channel_empty():
     values = series(4, 2, 6)
-    others = np.full((3, 2, 6), np.nan)
+    values[:, 0, :3] = np.nan
+    others = series(3, 2, 6)
+    others[:, 0, 3:] = np.nan  # what the values have
+    others[:, 1] = np.nan
     others[:, 1, 2] = 0.0
     masked = share_gaps(values, others, np.random.default_rng(0))
-    assert np.array_equal(masked[:, 0], values[:, 0])
+    assert np.array_equal(masked[:, 0], values[:, 0], equal_nan=True)
     assert np.isnan(masked[:, 1]).sum() == 4 * 5
-    assert share_gaps(values, values, np.random.default_rng(0)) is values
+    assert share_gaps(values, series(4, 2, 6), np.random.default_rng(0)) is values
+
+
+def test_a_channel_that_some_series_lack_does_not_tell_the_sets_apart():
+    real, made = series(600, 2, 24), series(600, 2, 24)
+    real[RNG.random(600) < 0.8, 1] = np.nan
+    masked = share_gaps(made, real, np.random.default_rng(0))
+    assert 0.7 < np.isnan(masked[:, 1]).all(axis=1).mean() < 0.9
+    assert not np.isnan(masked[:, 0]).any()
+    # A set that lacks the channel at times by itself is as it is: taking it away once more would be too often.
+    assert share_gaps(real[:300], real[300:], np.random.default_rng(0)) is not real
+    again = share_gaps(real[:300], real[300:], np.random.default_rng(0))
+    assert np.array_equal(again, real[:300], equal_nan=True)
+    for name in ("discriminative", "frechet"):
+        assert METRICS[name](real, made) < 2 * METRICS[name](real[:300], real[300:]) + 0.05, name
+    scores = Yardstick(real, real[:10], which=("cfid",), seed=0, iterations=20).score(made, "paper")
+    floor = Yardstick(real, real[:10], which=("cfid",), seed=0, iterations=20).beside("paper")["floor"]
+    assert scores["cfid"] < 2 * floor["cfid"]
 
 
 def test_fill_draws_straight_lines_and_holds_the_ends():

@@ -79,7 +79,8 @@ def share_gaps(values: np.ndarray, others: np.ndarray, rng: np.random.Generator)
     """``values`` (n, C, L) with the gaps of randomly drawn ``others`` (k, C, L) added to their own.
 
     Filled gaps are smooth, so a set without gaps would be told from one with gaps by that alone. After both sets took
-    the gaps of the other, the gaps tell nothing. A series that would lose every cell of a channel keeps that channel.
+    the gaps of the other, the gaps tell nothing. A series that would lose every cell of a channel keeps that channel,
+    unless ``others`` lack it whole in some series and ``values`` in none, which would tell them apart, too.
     """
     gaps = np.isnan(others)
     if not gaps.any():
@@ -87,7 +88,9 @@ def share_gaps(values: np.ndarray, others: np.ndarray, rng: np.random.Generator)
     drawn = gaps[rng.integers(len(gaps), size=len(values))]
     masked = np.where(drawn, np.nan, values)
     emptied = np.isnan(masked).all(axis=2, keepdims=True)
-    return np.where(emptied, values, masked)
+    always_there = ~np.isnan(values).all(axis=2, keepdims=True).any(axis=0)
+    lacked = drawn.all(axis=2, keepdims=True) & always_there
+    return np.where(emptied & ~lacked, values, masked)
 
 
 def fill(values: np.ndarray) -> np.ndarray:
