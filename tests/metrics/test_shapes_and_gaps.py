@@ -130,6 +130,16 @@ def test_a_channel_that_some_series_lack_does_not_tell_the_sets_apart():
     assert scores["cfid"] < 2 * floor["cfid"]
 
 
+def test_real_series_are_shown_with_their_own_gaps_and_no_others():
+    real, shots = series(300, 2, 24), series(60, 2, 24)
+    for values in (real, shots):
+        for number, length in enumerate(RNG.integers(6, 25, len(values))):
+            values[number, :, length:] = np.nan
+    beside = Yardstick(real, shots, seed=0).beside()
+    assert beside["copies"]["spectrum"] < 1.5 * beside["floor"]["spectrum"]
+    assert beside["copies"]["frechet"] < 1.5 * beside["floor"]["frechet"]
+
+
 def test_fill_draws_straight_lines_and_holds_the_ends():
     gappy = np.array([[[np.nan, 1.0, np.nan, np.nan, 4.0, np.nan]], [[np.nan] * 6], [[0.0, 1, 2, 3, 4, 5]]])
     assert fill(gappy).tolist() == [[[1, 1, 2, 3, 4, 4]], [[0] * 6], [[0, 1, 2, 3, 4, 5]]]

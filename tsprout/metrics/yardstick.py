@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SUITES = ("fast", "paper")
 BESIDE = ("floor", "copies", "noise")
 PAPER = ("cfid", "disc")
-VERSION = 1  # of what is kept on disk
+VERSION = 2  # of what is kept on disk
 _LIMIT = 1e4  # standard deviations; beyond it a value is as wrong as it can be
 
 
@@ -108,7 +108,8 @@ class Yardstick:
             )
         rng = np.random.default_rng([self.seed, 29])
         chosen = [spread(len(made), self.size, rng) for _ in self._splits]
-        found = self._fast(made, chosen) if suite == "fast" else self._paper(made[chosen[0]])
+        shown = share_gaps(made, self.real, np.random.default_rng([self.seed, 31]))
+        found = self._fast(made, chosen, shown) if suite == "fast" else self._paper(shown[chosen[0]])
         near = copying(made, self.shots, self.real, seed=self.seed, reference=self._reference)
         return found | {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
 
@@ -131,10 +132,9 @@ class Yardstick:
     def _baseline(self, kind: str, suite: str) -> dict[str, float]:
         pool = {"floor": self.real, "copies": self.shots, "noise": self._noise}[kind]
         chosen = [_positions(part, kind) for part in self._splits]
-        if suite == "fast":
-            found = self._fast(pool, chosen)
-        else:
-            found = self._paper(pool[chosen[0]])
+        # Real series have gaps by themselves, and the noise those of the real ones.
+        shown = share_gaps(pool, self.real, np.random.default_rng([self.seed, 31])) if kind == "noise" else pool
+        found = self._fast(pool, chosen, shown) if suite == "fast" else self._paper(shown[chosen[0]])
         if kind == "noise":
             near = copying(pool, self.shots, self.real, seed=self.seed, reference=self._reference)
             return found | {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
@@ -149,13 +149,13 @@ class Yardstick:
     def _real_rows(self) -> dict[Any, np.ndarray]:
         return {m.prepare: m.prepare(self.real, self._reference) for m in QUICK}
 
-    def _fast(self, values: np.ndarray, chosen: list[np.ndarray]) -> dict[str, float]:
-        """Mean over the splits of the quick scores of ``values`` at the positions ``chosen``, one array a split."""
+    def _fast(self, values: np.ndarray, chosen: list[np.ndarray], shown: np.ndarray) -> dict[str, float]:
+        """Mean over the splits of the quick scores of ``values`` at the positions ``chosen``, one array a split; scores
+        that fill gaps see ``shown``, the same with the gaps of real series."""
         if values is self.real:
             rows = plain = self._real_rows
         else:
-            full = share_gaps(values, self.real, np.random.default_rng([self.seed, 31]))
-            rows = {m.prepare: m.prepare(full, self._reference) for m in QUICK if m.fills}
+            rows = {m.prepare: m.prepare(shown, self._reference) for m in QUICK if m.fills}
             plain = {m.prepare: m.prepare(values, self._reference) for m in QUICK if not m.fills}
         found = {}
         for metric in QUICK:
@@ -182,10 +182,10 @@ class Yardstick:
         return np.clip(self._reference.standardise(values), -_LIMIT, _LIMIT)
 
     def _paper(self, values: np.ndarray) -> dict[str, float]:
+        """Of the paper suite, for the first split; ``values`` have the gaps of real series."""
         from tsprout.metrics.paper import context_fid, paper_scores
 
-        made = self._standardised(share_gaps(values, self.real, np.random.default_rng([self.seed, 31])))
-        found = {}
+        made, found = self._standardised(values), {}
         for name in self.which:
             if name == "cfid":
                 encoder, known = self._encoder
