@@ -2,7 +2,7 @@
 
     python benchmarks/baselines_published.py run --out published/ --sets Stocks --models timegan timevae --seeds 0 1 2
     python benchmarks/baselines_published.py table --out published/ --reported reported_results.csv
-    python benchmarks/baselines_published.py run --device cuda --workers 8     # minutes, where there is a GPU
+    python benchmarks/baselines_published.py run --sets Stocks --device cuda --workers 8     # where there is a GPU
     python benchmarks/baselines_published.py cost                 # seconds per training step, and of what is printed
 
 Sets are cut as the papers cut them: all windows of 24 steps at stride 1 of the whole recording, each channel from 0 to
@@ -22,6 +22,7 @@ import argparse
 import csv
 import json
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -182,9 +183,18 @@ def run(options: argparse.Namespace) -> None:
             told(each, options)
         return
     # A GPU cannot be used after a fork.
-    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(told, each, options) for each in asked]:
-            future.result()
+    context, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // options.workers)
+    with ProcessPoolExecutor(options.workers, context, initializer=few_threads, initargs=(threads,)) as pool:
+        for each, future in [(each, pool.submit(told, each, options)) for each in asked]:
+            if (error := future.exception()) is not None:
+                print(*each, f"failed: {error}", flush=True)
+
+
+def few_threads(count: int) -> None:
+    """Processes beside each other share the cores."""
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def told(each: tuple[str, str, int], options: argparse.Namespace) -> None:
@@ -308,6 +318,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5, help="timed steps of cost")
     parser.add_argument("--draw", type=int, default=64, help="series drawn by cost")
     options = parser.parse_args()
+    if options.workers < 1:
+        parser.error("--workers is at least 1")
     if options.part == "run":
         run(options)
     elif options.part == "table":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tsprout import Sprout, cli
 from tsprout.errors import CheckpointError, InputError
@@ -128,18 +129,34 @@ def test_damaged_folders(real: str, damage: str) -> None:
         ("small", "mps", "mps"),
     ],
 )
-def test_baselines_with_a_network_and_no_others_use_a_gpu(name: str, asked: str, used: str) -> None:
+def test_baselines_with_a_network_and_no_others_use_a_gpu(
+    name: str, asked: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert device_for(name, asked) == used
     if is_peer(name):
+        monkeypatch.setattr("tsprout.baselines._deep.device_of", lambda name: None)
         peer = Sprout.from_pretrained(name, device=asked)
         assert isinstance(peer, Peer)
         assert peer.baseline.settings.get("device", "cpu") == used
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("device", ["cuda", "cudaxx"])
+def test_a_device_that_is_not_there_is_refused_at_once(device: str) -> None:
+    with pytest.raises(InputError, match=f"the device '{device}' cannot be used here"):
+        Sprout.from_pretrained("timegan", device=device)
 
 
 def test_a_fitted_baseline_stays_where_it_was_fitted(tmp_path: Path) -> None:
     shots = np.random.default_rng(0).random((4, 8, 1))
     Sprout.from_pretrained("timevae").fit(shots, axes="nlc").save_pretrained(tmp_path / "fitted")
     assert device_for(tmp_path / "fitted", "cuda") == "cpu"
+    facts = tmp_path / "fitted" / "baseline.json"
+    facts.write_text(
+        facts.read_text(encoding="utf-8").replace('"device": "cpu"', '"device": "cuda:7"'), encoding="utf-8"
+    )
+    assert device_for(tmp_path / "fitted", "cpu") == "cuda:7"
+    facts.write_text(facts.read_text(encoding="utf-8").replace("cuda:7", "cpu"), encoding="utf-8")
     again = Sprout.from_pretrained(tmp_path / "fitted", device="cuda")
     assert isinstance(again, Peer)
     assert again.baseline.settings["device"] == "cpu"

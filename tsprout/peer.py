@@ -29,14 +29,19 @@ def is_peer(name: str | Path) -> bool:
     return str(name) not in bundled_names() and (str(name) in registry.names() or store.is_baseline(name))
 
 
-def device_for(name: str | Path, device: str) -> str:
-    """What a model that is asked to use ``device`` uses. Of the baselines, those with networks use a GPU of CUDA, and
-    nothing else; a fitted one stays where it was fitted."""
+def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None = None) -> str:
+    """What a model with ``options`` that is asked to use ``device`` uses.
+
+    Of the baselines, those with networks use a GPU of CUDA, and nothing else; a fitted one stays where it was fitted.
+    """
     if not is_peer(name):
         return device
-    if not device.startswith("cuda") or str(name) not in registry.names():
+    if str(name) not in registry.names():
+        return str(registry.load(name).settings.get("device", "cpu"))
+    chosen = str((options or {}).get("device", device))
+    if not chosen.startswith("cuda"):
         return "cpu"
-    return device if "device" in registry.get(str(name))().settings else "cpu"
+    return chosen if "device" in registry.get(str(name))().settings else "cpu"
 
 
 class Peer(Sprout):
@@ -61,11 +66,16 @@ class Peer(Sprout):
         """A baseline by its name, for a device if it can use that, or a fitted one from its folder.
 
         Raises:
-            InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault.
+            InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault; or there is no
+                such device here.
         """
         if str(name_or_path) not in registry.names():
             return cls(registry.load(name_or_path))
         chosen = device_for(name_or_path, device)
+        if chosen != "cpu":
+            from tsprout.baselines._deep import device_of
+
+            device_of(chosen)
         return cls(registry.get(str(name_or_path))(**({} if chosen == "cpu" else {"device": chosen})))
 
     def fit(

@@ -41,7 +41,9 @@ def test_needs(tmp_path: Path) -> None:
     found = jobs_of(tmp_path, models=models, run=GPU)
     assert [job.needs for job in found] == [Needs(4, 0, 2**31), Needs(4, 1, 2**31), Needs(8, 2, 2**31)]
     assert [Job.from_json(job.to_json()) for job in found] == found
-    assert RunSpec().needs_of("any", on_device=True) == Needs(1, 0, 0)
+    assert RunSpec().needs_of("any", "cuda:1") == Needs(1, 1, 0)
+    assert RunSpec(gpus=0.5).needs_of("any", None) == Needs(1, 0, 0)
+    assert RunSpec().needs_of("any", "cpu") == Needs(1, 0, 0)
     assert bytes_of("1.5 gb", "x") == 3 * 2**29 and bytes_of("512", "x") == 512 and bytes_of("2MiB", "x") == 2**21
     assert str(Needs(0.5, 1, 2**30)) == "0.5 CPU and 1 GPU and 1 GB"
 

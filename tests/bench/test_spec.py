@@ -110,6 +110,9 @@ def test_hash_covers_the_device_of_those_that_use_it() -> None:
     ).cells()
     changed = [cell_hash(cell) != cell_hash(cell, "cuda") for cell in cells]
     assert changed == [False, True, True]
+    fixed = [{"model": "timevae", "options": {"device": device}, "label": device} for device in ("cpu", "cuda")]
+    for cell in build(tiny(**(PLAIN | {"models": fixed})), "spec").cells():
+        assert cell_hash(cell) == cell_hash(cell, "cuda")
 
 
 def test_a_baseline_with_a_network_gets_the_device_unless_its_options_say_another() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar
@@ -77,8 +77,12 @@ def device_of(name: str, *, fall_back: bool = False) -> torch.device:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators start from ``seed`` inside, and are as before afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    """Torch's generators start from ``seed`` inside, and are as before afterwards; a GPU is the current one."""
+    cuda = device.type == "cuda"
+    with (
+        torch.cuda.device(device) if cuda else nullcontext(),
+        torch.random.fork_rng(devices=[device] if cuda else []),
+    ):
         torch.manual_seed(seed)
         yield
 
@@ -212,6 +216,9 @@ def positive(**values: float) -> None:
         InputError: naming the first of them.
     """
     for name, value in values.items():
+        if isinstance(value, str):
+            fix = "Give a number; YAML reads 1e-3 as text, and 1.0e-3 as a number."
+            raise InputError(f"{name} is the text {value!r}", where=name, fix=fix)
         if not value > 0:
             raise InputError(f"{name} is {value}", where=name, fix="Give a number above 0.")
 

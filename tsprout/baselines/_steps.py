@@ -100,9 +100,10 @@ class Step:
                     self._descend()
             torch.cuda.current_stream(self.device).wait_stream(side)
             first, second = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(first, capture_error_mode="thread_local"):
+            # Without a stream torch takes one of the device that was current when it recorded first.
+            with torch.cuda.graph(first, stream=side, capture_error_mode="thread_local"):
                 value = self._gradients(at)
-            with torch.cuda.graph(second, pool=first.pool(), capture_error_mode="thread_local"):
+            with torch.cuda.graph(second, pool=first.pool(), stream=side, capture_error_mode="thread_local"):
                 self._descend()
         return first, second, at, value
 

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from tsprout.baselines._deep import LOOK, DeepBaseline, batches, finite, positive
 from tsprout.baselines._steps import Step
 from tsprout.baselines.contract import Progress
+from tsprout.errors import InputError
 
 _AHEAD = 0.15  # the discriminator rests while its loss is below this
 
@@ -127,6 +128,9 @@ class TimeGAN(DeepBaseline):
     bidirectional: bool = True
 
     def __post_init__(self) -> None:
+        if self.hidden < 0:
+            fix = "Give a width, or 0 for the published one."
+            raise InputError(f"hidden is {self.hidden}", where="hidden", fix=fix)
         positive(layers=self.layers, iterations=self.iterations, batch=self.batch, learning_rate=self.learning_rate)
 
     def _build(self, channels: int, length: int) -> nn.Module:

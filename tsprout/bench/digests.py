@@ -96,7 +96,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
         "data": data_digest(cell.set),
         "model": identity,
         "weights": weights,
-        "device": device_for(cell.model.model, device),
+        "device": device_for(cell.model.model, device, cell.model.options),
     }
 
 

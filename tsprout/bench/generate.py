@@ -62,7 +62,7 @@ def open_model(model: ModelSpec, device: str = "cpu") -> Sprout:
         InputError: there is none.
     """
     if is_peer(model.model) and model.options:
-        chosen = device_for(model.model, device)
+        chosen = device_for(model.model, device, model.options)
         own = {} if chosen == "cpu" else {"device": chosen}
         return Peer(registry.get(model.model)(**(own | dict(model.options))))
     return Sprout.from_pretrained(model.model, device=device)

@@ -53,7 +53,8 @@ def run(spec: str, out: Path, options: BenchOptions, watch: runner.Watch | None 
     given["workers" if (options.executor or base.executor) == "local" else "jobs"] = options.workers
     read = replace(read, run=replace(base, **{key: value for key, value in given.items() if value is not None}))
     if read.run.executor == "local":
-        _check_device(read.run.device)
+        for device in (read.run.device, *(str(m.options["device"]) for m in read.models if "device" in m.options)):
+            _check_device(device)
     executor = choose_executor(read.run, out)
     retry = options.retry_failed
     return runner.run(read, out, executor, only=options.only, seconds=seconds, retry=retry, watch=watch)
@@ -171,8 +172,8 @@ def _check_device(name: str) -> None:
     import torch
 
     kind, _, number = name.partition(":")
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
-    if int(number or 0) >= here:
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if not (number or "0").isdecimal() or int(number or 0) >= here.get(kind, 0):
         fix = "Choose another, such as cpu, or a machine that has it."
         raise InputError(f"this machine has no device {name} that torch can use", where="run: device", fix=fix)
 

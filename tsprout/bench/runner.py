@@ -202,9 +202,8 @@ def _jobs(spec: Spec, store: Store, missing: Sequence[tuple[Cell, str]]) -> list
 
 
 def _needs(spec: Spec, cell: Cell) -> Needs:
-    name = cell.model.model
-    on_device = not is_peer(name) or device_for(name, spec.run.device) != "cpu"
-    return spec.run.needs_of(cell.model.label, on_device=on_device)
+    used = device_for(cell.model.model, spec.run.device, cell.model.options)
+    return spec.run.needs_of(cell.model.label, None if used == "cpu" and is_peer(cell.model.model) else used)
 
 
 def _status(store: Store, digest: str, retry: bool) -> str:

@@ -77,13 +77,13 @@ class RunSpec:
     needs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     slurm: Mapping[str, Any] = field(default_factory=dict)
 
-    def needs_of(self, label: str, *, on_device: bool) -> Needs:
-        """Of a job of a model; ``on_device``: whether it uses ``device`` at all."""
+    def needs_of(self, label: str, device: str | None) -> Needs:
+        """Of a job of a model that uses ``device``; ``None``: a baseline, which uses none."""
         given: dict[str, Any] = {key: getattr(self, key) for key in _NEEDS if getattr(self, key) is not None}
-        if not on_device:
+        if device is None:
             given.pop("gpus", None)
         given |= next((own for pattern, own in self.needs.items() if fnmatchcase(label, pattern)), {})
-        gpus = 1.0 if on_device and self.device.startswith("cuda") else 0.0
+        gpus = 1.0 if device is not None and device.startswith("cuda") else 0.0
         memory = bytes_of(given.get("memory", "0"), "memory")
         return Needs(float(given.get("cpus", self.threads)), float(given.get("gpus", gpus)), memory)
 

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from tsprout.errors import InputError
 from tsprout.limits import check_seed
 from tsprout.metrics.copying import COPYING, NEAR_COPIES, copying
-from tsprout.metrics.reference import Reference, align, share_gaps
+from tsprout.metrics.reference import Reference, align, fill, share_gaps
 from tsprout.metrics.registry import QUICK
 from tsprout.metrics.splits import Split, gaussian, split, spread, without_shots
 from tsprout.staging import write_file
@@ -78,8 +78,11 @@ class Yardstick:
         check_seed(seed)
         if min(splits, repeats, encoders) < 1 or size < 2:
             raise InputError("a yardstick needs two series, and one split, repeat and encoder at least")
-        values, self.shots = align(real, shots, ("real", "shot"))
-        self.real, _ = without_shots(values, self.shots)
+        self._given, shown = align(real, shots, ("real", "shot"))
+        # Nothing can be said of a channel that no real series has, whatever the shots have.
+        self._known = np.isfinite(self._given).any(axis=(0, 2))
+        self.shots = shown[:, self._known]
+        self.real, _ = without_shots(self._given[:, self._known], self.shots)
         self.size = min(len(self.real) // 2, size)
         if self.size < 2:
             raise InputError(f"{len(self.real)} real series are too few to compare with", fix="Give four or more.")
@@ -99,7 +102,7 @@ class Yardstick:
             InputError: an unknown suite, too few series, or an array that does not fit.
         """
         _check_suite(suite)
-        _, made = align(self.real, synthetic)
+        made = align(self._given, synthetic)[1][:, self._known]
         if len(made) < self.size or made.shape[-1] != self.real.shape[-1]:
             lack = "are too few" if len(made) < self.size else "are of another length than the real ones"
             raise InputError(
@@ -175,8 +178,10 @@ class Yardstick:
     def _encoder(self) -> tuple[TS2Vec, np.ndarray]:
         from tsprout.metrics.paper import context_fid
 
-        encoder = context_fid.fit(self._half, encoders=self.encoders, seed=self.seed, iterations=self.iterations)
-        return encoder, encoder.embed(self._half)
+        # Filled: the encoder passes over every step that lacks one channel, and so may see next to nothing.
+        half = fill(self._half)
+        encoder = context_fid.fit(half, encoders=self.encoders, seed=self.seed, iterations=self.iterations)
+        return encoder, encoder.embed(half)
 
     def _standardised(self, values: np.ndarray) -> np.ndarray:
         return np.clip(self._reference.standardise(values), -_LIMIT, _LIMIT)
@@ -189,7 +194,7 @@ class Yardstick:
         for name in self.which:
             if name == "cfid":
                 encoder, known = self._encoder
-                found[name] = float(context_fid.frechet(known, encoder.embed(made)).mean())
+                found[name] = float(context_fid.frechet(known, encoder.embed(fill(made))).mean())
             else:
                 scores = paper_scores(
                     self._half,

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from tsprout.metrics.paper.repeats import Progress, Repeats
 from tsprout.metrics.paper.ts2vec import TS2Vec
-from tsprout.metrics.reference import Reference, align, check, share_gaps
+from tsprout.metrics.reference import Reference, align, check, fill, share_gaps
 
 FEW = "A spread needs two series at least on both sides."
 _LIMIT = 1e4  # standard deviations
@@ -92,7 +92,8 @@ def context_fid(
     """Context-FID that does not hang on one encoder: the mean over ``encoders`` of them, trained together.
 
     What else differs from :func:`context_fid_paper`: values are in standard deviations of the real channels; both sets
-    show the same gaps; and they are cut by chance to the same number of series, ``max_series`` at most, because the
+    show the same gaps, and these are filled, where the paper's encoder passes over every step that lacks one channel;
+    and they are cut by chance to the same number of series, ``max_series`` at most, because the
     distance of two samples falls with their size.
 
     Args:
@@ -107,7 +108,7 @@ def context_fid(
     first, second = align(real, synthetic)
     reference = Reference.fit(first)
     first, second = (
-        reference.standardise(share_gaps(values, others, np.random.default_rng([seed, number])))
+        fill(reference.standardise(share_gaps(values, others, np.random.default_rng([seed, number]))))
         for number, (values, others) in enumerate(((first, second), (second, first)), start=1)
     )
     size = min(len(first), len(second), max_series)
