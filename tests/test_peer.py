@@ -134,7 +134,7 @@ def test_baselines_with_a_network_and_no_others_use_a_gpu(
 ) -> None:
     assert device_for(name, asked) == used
     if is_peer(name):
-        monkeypatch.setattr("tsprout.baselines._deep.device_of", lambda name: None)
+        monkeypatch.setattr("tsprout.peer.device_of", lambda name: None)
         peer = Sprout.from_pretrained(name, device=asked)
         assert isinstance(peer, Peer)
         assert peer.baseline.settings.get("device", "cpu") == used

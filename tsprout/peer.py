@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprout.baselines import registry, store
-from tsprout.baselines.contract import Baseline
+from tsprout.baselines.contract import Baseline, device_of
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import bundled_names
 from tsprout.data.frames import from_object
@@ -73,8 +73,6 @@ class Peer(Sprout):
             return cls(registry.load(name_or_path))
         chosen = device_for(name_or_path, device)
         if chosen != "cpu":
-            from tsprout.baselines._deep import device_of
-
             device_of(chosen)
         return cls(registry.get(str(name_or_path))(**({} if chosen == "cpu" else {"device": chosen})))
 

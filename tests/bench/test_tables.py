@@ -228,6 +228,10 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_run(
     place.write_text(plain + "run: {device: 'cuda:1'}\n")
     with pytest.raises(InputError, match="no device cuda:1"):
         jobs.run(str(place), tmp_path / "out", jobs.BenchOptions())
+    for device in ("cuda:1", "gpu", "cuda:one"):
+        place.write_text(plain.replace("[copies]", f"[{{model: timevae, options: {{device: '{device}'}}}}]"))
+        with pytest.raises(InputError, match=f"no device {device}"):
+            jobs.run(str(place), tmp_path / "out", jobs.BenchOptions())
     assert not (tmp_path / "out").exists()
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprout.baselines._steps import Step, set_rate
-from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.contract import LatentBaseline, Progress, device_of
 from tsprout.errors import InputError, TrainingError
 
 _NETWORK = "network."
@@ -57,22 +57,6 @@ class Range:
         """The inverse of :meth:`to`; a constant channel comes back constant whatever is given for it."""
         unit = (values - self.low) / (self.high - self.low)
         return np.asarray(self.least[:, None] + self.span[:, None] * unit, np.float32)
-
-
-def device_of(name: str, *, fall_back: bool = False) -> torch.device:
-    """The device called ``name``; with ``fall_back`` the CPU where there is no such device.
-
-    Raises:
-        InputError: torch knows no such device, or this machine has none.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        if fall_back:
-            return torch.device("cpu")
-        raise InputError(f"the device {name!r} cannot be used here", where="device", fix="Use cpu.") from error
-    return device
 
 
 @contextmanager
