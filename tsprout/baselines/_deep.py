@@ -112,8 +112,8 @@ class Average:
                     now.copy_(mean)
 
 
-def finite(losses: Tensor) -> Tensor:
-    """The same losses.
+def check_finite(losses: Tensor) -> None:
+    """Refuse to go on with losses that are not numbers.
 
     Raises:
         TrainingError: one of them is not finite.
@@ -122,7 +122,6 @@ def finite(losses: Tensor) -> Tensor:
         raise TrainingError(
             "the training of a baseline diverged", fix="Fit again with another seed, or a smaller learning_rate."
         )
-    return losses
 
 
 def train(
@@ -164,7 +163,7 @@ def train(
         losses[done] = step(positions)
         done += 1
         if done % look == 0 or done == steps:
-            finite(losses[max(0, done - look) : done])
+            check_finite(losses[max(0, done - look) : done])
         if average is not None:
             average.update(done)
         if progress is not None:

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import LOOK, DeepBaseline, batches, finite, positive
+from tsprout.baselines._deep import LOOK, DeepBaseline, batches, check_finite, positive
 from tsprout.baselines._steps import Step
 from tsprout.baselines.contract import Progress
 from tsprout.errors import InputError
@@ -148,7 +148,7 @@ class TimeGAN(DeepBaseline):
 
         def told(stage: str, done: int, losses: Tensor) -> None:
             if x.device.type == "cpu" or done % LOOK == 0 or done == self.iterations:
-                finite(losses)
+                check_finite(losses)
             if progress is not None:
                 progress(stage, done, self.iterations)
 
