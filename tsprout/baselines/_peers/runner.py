@@ -81,6 +81,9 @@ def sow(seed: int) -> None:
     for keras in ("keras", "tensorflow.keras"):
         if keras in sys.modules:
             sys.modules[keras].utils.set_random_seed(seed % 2**32)
+    if "tensorflow" in sys.modules:
+        # Seeds alone do not fix the order of what its threads do.
+        sys.modules["tensorflow"].config.experimental.enable_op_determinism()
 
 
 def work(channel: Channel, module: ModuleType, folder: str) -> None:
