@@ -44,6 +44,12 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     return chosen if "device" in registry.get(str(name))().settings else "cpu"
 
 
+def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
+    """A baseline by its name with ``options``, for ``device`` where :func:`device_for` says that it uses that."""
+    chosen = device_for(name, device, options)
+    return registry.get(name)(**({} if chosen == "cpu" else {"device": chosen}) | dict(options or {}))
+
+
 class Peer(Sprout):
     """A baseline, fitted or not, with the methods of a :class:`Sprout` and no network.
 
@@ -74,7 +80,7 @@ class Peer(Sprout):
         chosen = device_for(name_or_path, device)
         if chosen != "cpu":
             device_of(chosen)
-        return cls(registry.get(str(name_or_path))(**({} if chosen == "cpu" else {"device": chosen})))
+        return cls(made(str(name_or_path), device))
 
     def fit(
         self,

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tsprout.baselines import registry
 from tsprout.bench.spec import Cell, ModelSpec
 from tsprout.data.protocols import Split
 from tsprout.data.scaling import Scaler
 from tsprout.errors import TsproutError
 from tsprout.fitting import fit_model
 from tsprout.model import Denoiser
-from tsprout.peer import Peer, device_for, is_peer
+from tsprout.peer import Peer, is_peer, made
 from tsprout.series import SeriesSet
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import draw
@@ -62,9 +61,7 @@ def open_model(model: ModelSpec, device: str = "cpu") -> Sprout:
         InputError: there is none.
     """
     if is_peer(model.model) and model.options:
-        chosen = device_for(model.model, device, model.options)
-        own = {} if chosen == "cpu" else {"device": chosen}
-        return Peer(registry.get(model.model)(**(own | dict(model.options))))
+        return Peer(made(model.model, device, model.options))
     return Sprout.from_pretrained(model.model, device=device)
 
 

@@ -111,7 +111,7 @@ class Yardstick:
             )
         rng = np.random.default_rng([self.seed, 29])
         chosen = [spread(len(made), self.size, rng) for _ in self._splits]
-        shown = share_gaps(made, self.real, np.random.default_rng([self.seed, 31]))
+        shown = self._gapped(made)
         found = self._fast(made, chosen, shown) if suite == "fast" else self._paper(shown[chosen[0]])
         near = copying(made, self.shots, self.real, seed=self.seed, reference=self._reference)
         return found | {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
@@ -136,13 +136,17 @@ class Yardstick:
         pool = {"floor": self.real, "copies": self.shots, "noise": self._noise}[kind]
         chosen = [_positions(part, kind) for part in self._splits]
         # Real series have gaps by themselves, and the noise those of the real ones.
-        shown = share_gaps(pool, self.real, np.random.default_rng([self.seed, 31])) if kind == "noise" else pool
+        shown = self._gapped(pool) if kind == "noise" else pool
         found = self._fast(pool, chosen, shown) if suite == "fast" else self._paper(shown[chosen[0]])
         if kind == "noise":
             near = copying(pool, self.shots, self.real, seed=self.seed, reference=self._reference)
             return found | {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
         # By definition: copies lie on the shots, and unseen real series are what the ratio is in units of.
         return found | ({COPYING.name: 0.0, NEAR_COPIES.name: 1.0} if kind == "copies" else {COPYING.name: 1.0})
+
+    def _gapped(self, values: np.ndarray) -> np.ndarray:
+        """``values`` with the gaps of real series."""
+        return share_gaps(values, self.real, np.random.default_rng([self.seed, 31]))
 
     @cached_property
     def _reference(self) -> Reference:
