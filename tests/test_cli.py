@@ -96,15 +96,16 @@ def test_run_does_the_whole_job(run: Run, source: Path) -> None:
     assert "note: a note of the fit" in err
 
 
-def test_a_compressed_input_gives_a_compressed_output(run: Run, source: Path) -> None:
-    packed = source.with_suffix(".csv.gz")
+@pytest.mark.parametrize("ends", [".csv.gz", ".gz", ".2024.gz"])
+def test_a_compressed_input_gives_a_compressed_output(run: Run, source: Path, ends: str) -> None:
+    packed = source.with_suffix(ends)
     packed.write_bytes(gzip.compress(source.read_bytes()))
-    code, _, err = run("run", packed, "-n", 3, "-o", "out")
+    code, _, err = run("run", packed, "-n", 3, "-o", "out", "--format", "csv")
     assert code == 0, err
     assert "synthetic.csv.gz" in everything_in("out")
     lines = gzip.decompress(Path("out/synthetic.csv.gz").read_bytes()).decode().splitlines()
     assert lines[0] == "id,date,load,count" and len(lines) == 1 + 3 * 12
-    assert run("run", packed, "-n", 3, "-o", "out", "--force")[0] == 0
+    assert run("run", packed, "-n", 3, "-o", "out", "--format", "csv", "--force")[0] == 0
 
 
 def test_the_summary_accounts_for_everything(run: Run, source: Path) -> None:
@@ -258,6 +259,24 @@ def test_fit_json(run: Run, source: Path) -> None:
     assert json.loads(out)["files"] == {"model": "model"}
 
 
+def test_every_verb_that_loads_a_model_takes_a_device(run: Run, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, load = [], FakeSprout.from_pretrained
+
+    def from_pretrained(name: str = "small", *, device: str = "cpu") -> FakeSprout:
+        asked.append((name, device))
+        return load(name)
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(FakeSprout, "from_pretrained", from_pretrained)
+    code, out, _ = run("run", source, "-o", "out", "-n", 3, "--device", "cuda", "--json")
+    assert (code, json.loads(out)["device"]) == (0, "cuda")
+    assert run("fit", source, "-o", "model", "--device", "cuda:1")[0] == 0
+    assert run("sample", "model", "-n", 3, "-o", "new.csv", "--device", "cuda:1")[0] == 0
+    assert asked == [("small", "cuda"), ("small", "cuda:1"), ("model", "cuda:1")]
+    assert run("sample", "model", "-n", 3, "-o", "newer.csv", "--device", "cuda:2")[0] == 2
+    assert not Path("newer.csv").exists()
+
+
 def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
     code, _, err = run("sample", "small", "-n", 3, "-o", "new.csv")
     assert code == 2
@@ -278,6 +297,8 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--budget", "3 weeks"], "30s, 2m or 1h"),
         (["--mode", "magic"], "Choose from auto, prompt"),
         (["--solver", "euler"], "Choose from heun"),
+        (["--device", "abacus"], "--device: this machine has no device abacus"),
+        (["--device", "cuda:99"], "--device: this machine has no device cuda:99"),
         (["--guidance", "-1"], "number from 0"),
         (["--steps", "0"], "--steps: 0 is too small"),
         (["--length", "3"], "--length: 3 is too small"),

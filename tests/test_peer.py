@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tsprout import Sprout, cli
+from tsprout.baselines import load
 from tsprout.errors import CheckpointError, InputError
 from tsprout.peer import Peer, device_for, is_peer
 
@@ -143,21 +144,28 @@ def test_baselines_with_a_network_and_no_others_use_a_gpu(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 @pytest.mark.parametrize("device", ["cuda", "cudaxx"])
 def test_a_device_that_is_not_there_is_refused_at_once(device: str) -> None:
-    with pytest.raises(InputError, match=f"the device '{device}' cannot be used here"):
+    with pytest.raises(InputError, match=f"no device {device}"):
         Sprout.from_pretrained("timegan", device=device)
 
 
-def test_a_fitted_baseline_stays_where_it_was_fitted(tmp_path: Path) -> None:
+def test_a_fitted_baseline_draws_where_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shots = np.random.default_rng(0).random((4, 8, 1))
-    Sprout.from_pretrained("timevae").fit(shots, axes="nlc").save_pretrained(tmp_path / "fitted")
-    assert device_for(tmp_path / "fitted", "cuda") == "cpu"
-    facts = tmp_path / "fitted" / "baseline.json"
+    deep, plain = tmp_path / "deep", tmp_path / "plain"
+    Sprout.from_pretrained("timevae").fit(shots, axes="nlc").save_pretrained(deep)
+    Sprout.from_pretrained("jitter").fit(shots, axes="nlc").save_pretrained(plain)
+    assert [device_for(folder, "cuda:1") for folder in (deep, plain)] == ["cuda:1", "cpu"]
+    facts = deep / "baseline.json"
     facts.write_text(
         facts.read_text(encoding="utf-8").replace('"device": "cpu"', '"device": "cuda:7"'), encoding="utf-8"
     )
-    assert device_for(tmp_path / "fitted", "cpu") == "cuda:7"
-    facts.write_text(facts.read_text(encoding="utf-8").replace("cuda:7", "cpu"), encoding="utf-8")
-    again = Sprout.from_pretrained(tmp_path / "fitted", device="cuda")
-    assert isinstance(again, Peer)
-    assert again.baseline.settings["device"] == "cpu"
-    assert again.sample(3).shape == (3, 8, 1)
+    monkeypatch.setattr("tsprout.baselines.store.is_here", lambda name: True)
+    with pytest.raises(InputError, match="no device cuda:7"):
+        load(deep)
+    assert load(deep, device="cpu").settings["device"] == "cpu"
+    monkeypatch.undo()
+    again = load(deep)  # fitted where there is a GPU, and there is none here
+    assert again.settings["device"] == "cpu"
+    assert again.sample(3, seed=0).values.shape == (3, 1, 8)
+    for folder in (deep, plain):
+        with pytest.raises(InputError, match="no device cuda:99"):
+            Sprout.from_pretrained(folder, device="cuda:99")

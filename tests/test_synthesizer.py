@@ -499,6 +499,18 @@ def test_a_device_that_is_not_here_is_refused(device: str) -> None:
         Sprout.from_pretrained(device=device)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gpu_fits_and_draws_what_the_processor_draws(mode: str, tmp_path: Path) -> None:
+    sprout().save_pretrained(tmp_path / "base")
+    fitted = Sprout.from_pretrained(tmp_path / "base", device="cuda").fit(shots(), mode)
+    assert {p.device.type for p in fitted.model.parameters()} == {"cuda"}
+    fitted.save_pretrained(tmp_path / "fitted")
+    there, here = (Sprout.from_pretrained(tmp_path / "fitted", device=device) for device in ("cuda", "cpu"))
+    assert same(there.sample(5), fitted.sample(5))
+    np.testing.assert_allclose(here.sample(5).values, fitted.sample(5).values, rtol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

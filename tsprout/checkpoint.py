@@ -30,7 +30,8 @@ from tsprout.baselines import registry
 from tsprout.card import model_card
 from tsprout.compat import VERSION, modern, modern_weights, stamp
 from tsprout.data.stored import from_stored, set_arrays, set_facts
-from tsprout.errors import CheckpointError, InputError
+from tsprout.devices import device_of
+from tsprout.errors import CheckpointError
 from tsprout.hub import HubOptions, PushOptions, check_name, fetch, split_name
 from tsprout.hub import push as hub_push
 from tsprout.model import Denoiser, ModelConfig
@@ -134,14 +135,6 @@ def _config(folder: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        fix = "Choose another, such as cpu, or a machine that has it."
-        raise InputError(f"this machine has no device {device} that torch can use", where="device", fix=fix) from error
-
-
 def load(name: str | Path, *, device: str = "cpu", options: HubOptions | None = None) -> Checkpoint:
     """Read a checkpoint.
 
@@ -153,9 +146,9 @@ def load(name: str | Path, *, device: str = "cpu", options: HubOptions | None = 
     Raises:
         CheckpointError: missing, truncated, damaged, of another format version, a pickle, or not fitting its
             configuration.
-        InputError: torch knows no such device here.
+        InputError: this machine has no such device.
     """
-    _check_device(device)
+    device_of(device)
     folder = find(name, options)
     config, version, notes = modern(_config(folder), str(folder / CONFIG))
     try:

@@ -28,6 +28,7 @@ from tsprout.options import (
     Bounds,
     Budget,
     Count,
+    Device,
     Force,
     Guidance,
     Length,
@@ -86,6 +87,7 @@ def run(
     mode: Mode = "auto",
     budget: Budget = "60s",
     bounds: Bounds = None,
+    device: Device = "cpu",
     seed: Seed = 0,
     length: Length = None,
     steps: Steps = None,
@@ -99,7 +101,7 @@ def run(
     """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
     from tsprout import job, render
 
-    fitting = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()))
+    fitting = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device)
     sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
@@ -140,6 +142,7 @@ def fit(
     mode: Mode = "auto",
     budget: Budget = "60s",
     bounds: Bounds = None,
+    device: Device = "cpu",
     seed: Seed = 0,
     force: Force = False,
     *,
@@ -149,7 +152,7 @@ def fit(
     """Adapt the model to the series of a file and keep it as a folder."""
     from tsprout import job, render
 
-    options = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()))
+    options = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device)
     with console.progress() as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)
@@ -167,6 +170,7 @@ def sample(
     steps: Steps = None,
     solver: Solver = None,
     guidance: Guidance = None,
+    device: Device = "cpu",
     format: Annotated[str | None, typer.Option(help="Format, where the extension does not say.")] = None,
     force: Force = False,
     *,
@@ -177,7 +181,7 @@ def sample(
 
     options = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
-        account = job.sample(model, out, options=options, format=format, force=force, progress=progress)
+        account = job.sample(model, out, options=options, device=device, format=format, force=force, progress=progress)
     render.sample(console, account)
     return account
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError, TsproutError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, check_device
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -52,18 +52,18 @@ def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | Non
     return series
 
 
-def load_model(name: str, checkpoint: str | None = None) -> Sprout:
+def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") -> Sprout:
     """A model or baseline by name, folder or hub id; a ``CheckpointError`` says why it cannot be used.
 
-    ``checkpoint``: what a baseline starts from that needs one.
+    ``checkpoint``: what a baseline starts from that needs one; ``device``: where to train and to draw.
     """
     from tsprout.synthesizer import Sprout
 
     if checkpoint is not None:
-        from tsprout.peer import Peer
+        from tsprout.peer import Peer, made
 
-        return Peer(registry.make(name, checkpoint))
-    return Sprout.from_pretrained(name)
+        return Peer(made(name, device, {"checkpoint": checkpoint}))
+    return Sprout.from_pretrained(name, device=device)
 
 
 def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
@@ -120,7 +120,7 @@ def fit(
     with watch.stage("read"):
         real = read_input(path, reader, progress)
     with watch.stage("load"):
-        base = load_model(options.model, options.checkpoint)
+        base = load_model(options.model, options.checkpoint, options.device)
     with watch.stage("fit"):
         sprout = _fitted(base, real, options, progress)
     with watch.stage("save"):
@@ -142,11 +142,12 @@ def sample(
     out: str | Path,
     *,
     options: SampleOptions | None = None,
+    device: str = "cpu",
     format: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Draw series from a fitted model folder straight into a file.
+    """Draw series from a fitted model folder straight into a file, on a ``device``.
 
     Returns:
         an account of what was written and how long it took.
@@ -156,10 +157,11 @@ def sample(
     """
     options = options or SampleOptions()
     options.check()
+    check_device(device)
     target = check_file(out, force=force)
     watch = Stopwatch()
     with watch.stage("load"):
-        sprout = load_model(str(model))
+        sprout = load_model(str(model), device=device)
         if sprout.shots is None:
             raise InputError(
                 "this model has not been fitted to any series yet",
@@ -261,10 +263,10 @@ def run(
         described = describe(real, path)
     if on_read is not None:
         on_read(described)
-    name = f"synthetic{files.extension(Path(path))}"
+    name = f"synthetic{files.extension(Path(path), reader.format)}"
     check_space(Path(out) / name, least_bytes(Path(name), real, sampling))
     with watch.stage("load"):
-        base = load_model(fitting.model, fitting.checkpoint)
+        base = load_model(fitting.model, fitting.checkpoint, fitting.device)
         if sampling.length is not None:
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):

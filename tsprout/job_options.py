@@ -44,7 +44,8 @@ class ReaderOptions:
 class FitOptions:
     """Which model to start from and how to adapt it.
 
-    ``checkpoint`` is what a baseline starts from that needs one, ``bounds`` what each channel's new values must keep.
+    ``checkpoint`` is what a baseline starts from that needs one, ``bounds`` what each channel's new values must keep,
+    ``device`` where to train and to draw.
     """
 
     model: str = "small"
@@ -53,12 +54,14 @@ class FitOptions:
     seed: int = 0
     checkpoint: str | None = None
     bounds: Mapping[str, Bound] = field(default_factory=dict)
+    device: str = "cpu"
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
         if self.mode not in MODES:
             raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
         parse_budget(self.budget)
+        check_device(self.device)
         if self.model in registry.names():
             registry.refuse_options(
                 self.model, mode=None if self.mode == "auto" else self.mode, bounds=self.bounds or None
@@ -70,9 +73,23 @@ class FitOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """What was asked, for an account; what is usually not given only where it is."""
-        unusual = {"checkpoint": self.checkpoint, "bounds": {k: list(v) for k, v in self.bounds.items()}}
+        unusual: dict[str, Any] = {"checkpoint": self.checkpoint}
+        unusual |= {"bounds": {k: list(v) for k, v in self.bounds.items()}}
+        unusual |= {"device": None if self.device == "cpu" else self.device}
         own = {"model": self.model, "seed": self.seed, "budget": self.budget}
         return own | {name: value for name, value in unusual.items() if value}
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not here; the usual one needs no look.
+
+    Raises:
+        InputError: this machine has none of that name.
+    """
+    if name != "cpu":
+        from tsprout.devices import device_of
+
+        device_of(name, where="--device")
 
 
 def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:

@@ -46,6 +46,7 @@ Bounds = Annotated[
         "--bounds", metavar="NAME=LOW:HIGH", help="What a channel's new values must keep; again for more channels."
     ),
 ]
+Device = Annotated[str, typer.Option(help="Where to train and to draw: cpu, cuda, cuda:1, ...")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tsprout.baselines import registry, store
-from tsprout.baselines.contract import Baseline, device_of
+from tsprout.baselines.contract import Baseline
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import bundled_names
 from tsprout.data.frames import from_object
+from tsprout.devices import device_of
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport
 from tsprout.series import SeriesSet
@@ -32,16 +33,15 @@ def is_peer(name: str | Path) -> bool:
 def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None = None) -> str:
     """What a model with ``options`` that is asked to use ``device`` uses.
 
-    Of the baselines, those with networks use a GPU of CUDA, and nothing else; a fitted one stays where it was fitted.
+    Of the baselines, fitted or not, those with networks use a GPU of CUDA, and nothing else.
     """
     if not is_peer(name):
         return device
-    if str(name) not in registry.names():
-        return str(registry.load(name).settings.get("device", "cpu"))
     chosen = str((options or {}).get("device", device))
     if not chosen.startswith("cuda"):
         return "cpu"
-    return chosen if "device" in registry.get(str(name))().settings else "cpu"
+    known = registry.get(str(name))() if str(name) in registry.names() else registry.load(name)
+    return chosen if "device" in known.settings else "cpu"
 
 
 def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
@@ -75,11 +75,9 @@ class Peer(Sprout):
             InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault; or there is no
                 such device here.
         """
+        device_of(device)
         if str(name_or_path) not in registry.names():
-            return cls(registry.load(name_or_path))
-        chosen = device_for(name_or_path, device)
-        if chosen != "cpu":
-            device_of(chosen)
+            return cls(registry.load(name_or_path, device=device_for(name_or_path, device)))
         return cls(made(str(name_or_path), device))
 
     def fit(

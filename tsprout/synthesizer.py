@@ -99,11 +99,11 @@ class Sprout:
             cache_dir: where models from the hub are kept; by default where that library keeps them.
             local_files_only: never ask the network, take what is in the cache.
             token: for private models on the hub; by default the one that is stored.
-            device: where the weights go; of a baseline with a network, where it trains and draws (cpu or cuda).
+            device: where to train and to draw, ``cpu``, ``cuda`` or ``cuda:1``; baselines without a network need none.
 
         Raises:
             CheckpointError: if there is none, it cannot be had, or it is truncated, of a newer format, or a pickle.
-            InputError: torch knows no such device here.
+            InputError: this machine has no such device.
         """
         from tsprout import peer
 

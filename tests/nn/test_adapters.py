@@ -84,6 +84,11 @@ def test_a_low_rank_layer_is_the_sum_it_says() -> None:
     torch.testing.assert_close(layer(x), nn.functional.linear(x, weight, layer.base.bias))
 
 
+def test_a_low_rank_layer_lies_where_its_layer_lies() -> None:
+    layer = LowRankLinear(nn.Linear(5, 4, device="meta"), AdapterConfig(rank=2))
+    assert {p.device.type for p in layer.parameters()} == {"meta"}
+
+
 def test_adapters_are_seeded_and_leave_the_global_generator_alone() -> None:
     def adapted(seed: int) -> dict[str, torch.Tensor]:
         model = Denoiser(TRANSFORMER)

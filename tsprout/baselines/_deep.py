@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from tsprout.baselines._steps import Step, set_rate
-from tsprout.baselines.contract import LatentBaseline, Progress, device_of
+from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.devices import device_of
 from tsprout.errors import InputError, TrainingError
 
 _NETWORK = "network."
@@ -272,7 +273,7 @@ class DeepBaseline(LatentBaseline):
         self._shape = (int(state["shape"][0]), int(state["shape"][1]))
         self._range = Range(state["least"], state["span"], self.low, self.high)
         self.losses = state["losses"]
-        device = device_of(self.device, fall_back=True)
+        device = device_of(self.device)
         with seeded(0, torch.device("cpu")):
             network = self._build(*self._shape)
         weights = {k.removeprefix(_NETWORK): v for k, v in state.items() if k.startswith(_NETWORK)}

@@ -17,7 +17,7 @@ import abc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -30,9 +30,6 @@ from tsprout.identity import dressed, templates
 from tsprout.limits import check_seed, check_whole
 from tsprout.series import SeriesSet, concatenate
 
-if TYPE_CHECKING:
-    import torch
-
 Progress = Callable[[str, int, int], None]
 _AT_ONCE = 512
 _CELLS_AT_ONCE = 4_000_000
@@ -41,24 +38,6 @@ _CELLS_AT_ONCE = 4_000_000
 def derived_seed(*parts: int) -> int:
     """A seed below 2**63 that depends on all ``parts`` (which are not negative)."""
     return int(np.random.SeedSequence(list(parts)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def device_of(name: str, *, fall_back: bool = False) -> torch.device:
-    """The device called ``name``; with ``fall_back`` the CPU where there is no such device.
-
-    Raises:
-        InputError: torch knows no such device, or this machine has none.
-    """
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        if fall_back:
-            return torch.device("cpu")
-        raise InputError(f"the device {name!r} cannot be used here", where="device", fix="Use cpu.") from error
-    return device
 
 
 @dataclass(eq=False)
@@ -147,15 +126,20 @@ class Baseline(abc.ABC):
         store.save(self, self._arrays, folder, force=force)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, *, device: str | None = None) -> Self:
         """Read a folder of :meth:`save`; called on :class:`Baseline` itself it takes that of any method.
+
+        Args:
+            folder: to read.
+            device: where one with a network draws; by default where it was fitted, or the CPU where that is not here.
 
         Raises:
             CheckpointError: there is none, it is damaged, of another version or of another method.
+            InputError: this machine has no such device.
         """
         from tsprout.baselines import store
 
-        return store.load(folder, cls)
+        return store.load(folder, cls, device)
 
     def check_sample(self, n: int, seed: int) -> SeriesSet:
         """The shots, once ``n`` and ``seed`` can be."""

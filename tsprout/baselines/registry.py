@@ -143,15 +143,11 @@ def refuse_options(name: str, **given: object) -> None:
             )
 
 
-def load(folder: str | Path) -> Baseline:
-    """A fitted baseline of any method from its folder.
-
-    Raises:
-        CheckpointError: see :meth:`Baseline.load`.
-    """
+def load(folder: str | Path, *, device: str | None = None) -> Baseline:
+    """A fitted baseline of any method from its folder; see :meth:`Baseline.load`."""
     from tsprout.baselines.contract import Baseline
 
-    return Baseline.load(folder)
+    return Baseline.load(folder, device=device)
 
 
 def _package(point: EntryPoint) -> str:

@@ -18,6 +18,7 @@ from safetensors.numpy import save as array_bytes
 
 from tsprout.data.scaling import Scaler
 from tsprout.data.stored import from_stored, set_arrays, set_facts
+from tsprout.devices import device_of, is_here
 from tsprout.errors import CheckpointError, InputError
 from tsprout.staging import from_os_error, staged_folder
 
@@ -76,12 +77,13 @@ def save(
             raise from_os_error(error, folder) from error
 
 
-def load(folder: str | Path, kind: type[Kind]) -> Kind:
-    """The fitted baseline of a folder, which must be a ``kind``.
+def load(folder: str | Path, kind: type[Kind], device: str | None = None) -> Kind:
+    """The fitted baseline of a folder, which must be a ``kind``; ``device`` as in :meth:`Baseline.load`.
 
     Raises:
         CheckpointError: there is none, it is damaged, of another version, of another method, or of one that is not
             installed.
+        InputError: this machine has no such device.
     """
     from tsprout.baselines.registry import get
 
@@ -95,8 +97,10 @@ def load(folder: str | Path, kind: type[Kind]) -> Kind:
             where=str(folder),
             fix="Read it with tsprout.baselines.load.",
         )
+    if device is not None:
+        device_of(device)
     try:
-        baseline = found(**_settings(facts["settings"]))
+        baseline = found(**_settings(facts["settings"], device))
         baseline.shots = from_stored(load_file(where / SHOTS), facts["shots"])
         baseline.scaler = None if facts["scaler"] is None else Scaler.from_dict(facts["scaler"])
         baseline.notes = tuple(str(note) for note in facts["notes"])
@@ -133,5 +137,8 @@ def _facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+def _settings(given: Mapping[str, Any], device: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    if "device" in found:
+        found["device"] = device or (found["device"] if is_here(found["device"]) else "cpu")
+    return found

@@ -15,6 +15,7 @@ from tsprout.bench.runspec import EXECUTORS, choose
 from tsprout.bench.spec import read_spec, shipped
 from tsprout.bench.tables import tables
 from tsprout.budget import parse_budget
+from tsprout.devices import device_of
 from tsprout.errors import InputError
 from tsprout.staging import check_file, from_os_error, write_file
 
@@ -54,7 +55,7 @@ def run(spec: str, out: Path, options: BenchOptions, watch: runner.Watch | None 
     read = replace(read, run=replace(base, **{key: value for key, value in given.items() if value is not None}))
     if read.run.executor == "local":
         for device in (read.run.device, *(str(m.options["device"]) for m in read.models if "device" in m.options)):
-            _check_device(device)
+            device_of(device, where="run: device")
     executor = choose_executor(read.run, out)
     retry = options.retry_failed
     return runner.run(read, out, executor, only=options.only, seconds=seconds, retry=retry, watch=watch)
@@ -165,17 +166,6 @@ def export(folder: Path, out: Path, *, times: Path | None = None, force: bool = 
     _write(EXPORTS[out.suffix.lower()](read), out, force=force)
     _write(results.times_csv(read), times, force=force)
     return _counted("bench export", read) | {"out": str(out), "times": None if times is None else str(times)}
-
-
-def _check_device(name: str) -> None:
-    """Refuse a device that this machine, where the cells are run, does not have."""
-    import torch
-
-    kind, _, number = name.partition(":")
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if not (number or "0").isdecimal() or int(number or 0) >= here.get(kind, 0):
-        fix = "Choose another, such as cpu, or a machine that has it."
-        raise InputError(f"this machine has no device {name} that torch can use", where="run: device", fix=fix)
 
 
 def _counted(command: str, read: results.Results) -> dict[str, Any]:

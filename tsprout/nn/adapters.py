@@ -40,8 +40,9 @@ class LowRankLinear(nn.Module):
         super().__init__()
         self.base = base.requires_grad_(False)
         self.scale = config.alpha / config.rank
-        self.into = nn.Parameter(torch.randn(config.rank, base.in_features) / math.sqrt(base.in_features))
-        self.out_of = nn.Parameter(torch.zeros(base.out_features, config.rank))
+        into = torch.randn(config.rank, base.in_features) / math.sqrt(base.in_features)
+        self.into = nn.Parameter(into.to(base.weight.device))
+        self.out_of = nn.Parameter(torch.zeros(base.out_features, config.rank, device=base.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.base(x) + self.scale * F.linear(F.linear(x, self.into), self.out_of)

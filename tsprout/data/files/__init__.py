@@ -135,9 +135,14 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     return jsonl.read(path, options)
 
 
-def extension(path: Path) -> str:
-    """What a path says of its format: its suffix, and that before it where it is compressed: ``.csv``, ``.csv.gz``."""
-    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
+def extension(path: Path, format: str | None = None) -> str:
+    """The end of a path that says its format: ``.csv``, ``.csv.gz``; a compressed one that says none, that of ``format``."""
+    if path.suffix.lower() != ".gz":
+        return path.suffix
+    inner = path.with_suffix("").suffix
+    if format is not None and inner.lower() not in EXTENSIONS:
+        inner = f".{format.partition('-')[0]}"
+    return inner + path.suffix
 
 
 def family_of(path: Path, format: str | None = None) -> str:

@@ -1,0 +1,42 @@
+"""Devices are told by their names, and none is touched to know whether it is there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tsprout.devices import device_of, is_here
+from tsprout.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("cpu", True),
+        ("cpu:0", True),
+        ("cpu:1", False),
+        ("cuda", True),
+        ("cuda:1", True),
+        ("cuda:2", False),
+        ("cuda:", False),
+        ("cuda:-1", False),
+        ("cuda:one", False),
+        ("mps", False),
+        ("xpu:0", False),
+        ("meta", False),
+        ("gpu", False),
+        ("", False),
+    ],
+)
+def test_which_are_here(name: str, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.xpu.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert is_here(name) is here
+    if here:
+        assert device_of(name) == torch.device(name)
+    else:
+        with pytest.raises(InputError, match=f"no device {name} that torch can use") as caught:
+            device_of(name, where="--device")
+        assert caught.value.where == "--device"
+        assert "cpu" in (caught.value.fix or "")
