@@ -187,10 +187,12 @@ def test_judging_does_not_change_training() -> None:
 
 
 def test_more_series_bear_longer_training() -> None:
-    few, fifty, many = (FinetuneConfig.for_shots(count) for count in (3, 50, 5000))
-    assert few == FinetuneConfig() and many == fifty
+    few, fifty, many = (FinetuneConfig.for_shots(count) for count in (3, 50, 150))
+    assert few == FinetuneConfig() and many == FinetuneConfig.for_shots(5000)
     assert fifty.steps == 3 * few.steps and fifty.evaluate_every == 3 * few.evaluate_every
-    assert few.steps < FinetuneConfig.for_shots(40).steps < fifty.steps
+    assert many.steps == 4 * fifty.steps and many.evaluate_every == 4 * fifty.evaluate_every
+    steps = [FinetuneConfig.for_shots(count).steps for count in (3, 25, 40, 50, 100, 150, 400)]
+    assert steps == sorted(steps) and len(set(steps)) == 5
 
 
 def test_fewer_steps_are_looked_at_as_often_but_not_at_once() -> None:

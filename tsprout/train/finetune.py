@@ -28,8 +28,8 @@ from tsprout.train.shots import Shots, encode_prompts
 INDIFFERENT = 0.08
 # Fewer steps teach nothing that a score could miss, and lose what an untrained model is drawn with.
 LEAST_STEPS = 20
-# Series, and the steps that so many bear: few are soon copied, fifty still teach (docs/experiments/fine-tuning.md).
-_BORNE = ((25, 50), (160, 480))
+# Series, and the steps that so many bear: few are soon copied, hundreds teach long (docs/experiments/fine-tuning.md).
+_BORNE = ((25, 50, 150), (160, 480, 1920))
 # Shown in one episode: more cost time, teach nothing more, and draw samples nearer (docs/experiments/fine-tuning.md).
 MOST_SHOWN = 24
 # Of the solver, for what is trained from a guided model: about as many calls of the network as its own guided steps.

@@ -136,7 +136,7 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
 
 
 def extension(path: Path, format: str | None = None) -> str:
-    """The end of a path that says its format: ``.csv``, ``.csv.gz``; a compressed one that says none, that of ``format``."""
+    """The end of a path that says its format: ``.csv``, ``.csv.gz``; of ``format`` where a compressed one says none."""
     if path.suffix.lower() != ".gz":
         return path.suffix
     inner = path.with_suffix("").suffix
