@@ -505,6 +505,9 @@ def test_notices_say_what_was_done(tmp_path):
     assert "sorted" in notices("id,t,v\na,1,2\na,0,1\nb,0,5\n")
     assert notices("t,id,v\n0,a,1\n0,b,2\n1,a,3\n1,b,4\n") == ""
     assert "one series" in notices("t,v\n0,1\n1,2\n")
+    decimals = "subject,v\n1.0,3\n1.0,4\n2.0,5\n2.0,6\n"
+    assert "column 'subject' is called like an id" in notices(decimals)
+    assert "called like an id" not in notices(decimals, id_column="subject")
     assert "left out: 'w'" in notices("id,t,v,w\na,0,1,2\n", channels="v")
     assert "two ways" in notices("id,date,v\na,01/02/2024,1\na,01/03/2024,2\n")
     assert "two ways" in notices("01/02/2024,01/03/2024,01/04/2024,01/05/2024\n1,2,3,4\n", orientation="wide")

@@ -242,6 +242,10 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     spoken_for = {name for name in _asked(options) if name is not None}
     roles.id = _named(columns, ID_NAMES, spoken_for) if options.id_column is None else options.id_column
     if options.id_column is None and roles.id is not None and kinds[roles.id] == "float":
+        roles.notices.append(
+            f"column {roles.id!r} is called like an id and holds decimals, so it is read as a channel; if it tells "
+            f"series apart, pass id_column={roles.id!r}"
+        )
         roles.id = None
     roles.time = options.time_column
     if roles.time is None:
