@@ -38,6 +38,7 @@ class FakeSprout:
 
     before_batch = staticmethod(lambda done: None)
     batch_size = 64
+    device = "cpu"
 
     def __init__(self) -> None:
         self.shots: SeriesSet | None = None
@@ -59,6 +60,7 @@ class FakeSprout:
 
     def _fitted(self, shots: SeriesSet, mode: str, bounds: Any = None) -> FakeSprout:
         fitted = type(self)()
+        fitted.device = self.device
         fitted.shots, fitted.scaler = shots, Scaler.fit(shots, bounds=bounds)
         fitted.fit_report = FakeReport(requested=mode)
         return fitted

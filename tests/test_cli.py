@@ -108,6 +108,17 @@ def test_a_compressed_input_gives_a_compressed_output(run: Run, source: Path, en
     assert run("run", packed, "-n", 3, "-o", "out", "--format", "csv", "--force")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "made"), [("a.dat", "csv"), ("a", "csv"), ("a.npz", "csv"), ("a.npz.gz", "csv.gz"), ("a.txt", "txt")]
+)
+def test_what_comes_out_can_be_read_by_its_name(run: Run, source: Path, name: str, made: str) -> None:
+    text = source.read_bytes()
+    Path(name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    code, _, err = run("run", name, "-n", 3, "-o", "out", "--format", "csv")
+    assert code == 0, err
+    assert run("inspect", f"out/synthetic.{made}")[0] == 0
+
+
 def test_the_summary_accounts_for_everything(run: Run, source: Path) -> None:
     code, out, _ = run("run", source, "-n", 5, "-o", "out", "--seed", 3, "--budget", "5s", "--steps", 4, "--json")
     assert code == 0
@@ -264,14 +275,18 @@ def test_every_verb_that_loads_a_model_takes_a_device(run: Run, source: Path, mo
 
     def from_pretrained(name: str = "small", *, device: str = "cpu") -> FakeSprout:
         asked.append((name, device))
-        return load(name)
+        loaded = load(name)
+        loaded.device = device
+        return loaded
 
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr(FakeSprout, "from_pretrained", from_pretrained)
     code, out, _ = run("run", source, "-o", "out", "-n", 3, "--device", "cuda", "--json")
     assert (code, json.loads(out)["device"]) == (0, "cuda")
     assert run("fit", source, "-o", "model", "--device", "cuda:1")[0] == 0
-    assert run("sample", "model", "-n", 3, "-o", "new.csv", "--device", "cuda:1")[0] == 0
+    code, out, _ = run("sample", "model", "-n", 3, "-o", "new.csv", "--device", "cuda:1", "--json")
+    assert (code, json.loads(out)["device"]) == (0, "cuda:1")
     assert asked == [("small", "cuda"), ("small", "cuda:1"), ("model", "cuda:1")]
     assert run("sample", "model", "-n", 3, "-o", "newer.csv", "--device", "cuda:2")[0] == 2
     assert not Path("newer.csv").exists()
@@ -297,8 +312,8 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--budget", "3 weeks"], "30s, 2m or 1h"),
         (["--mode", "magic"], "Choose from auto, prompt"),
         (["--solver", "euler"], "Choose from heun"),
-        (["--device", "abacus"], "--device: this machine has no device abacus"),
-        (["--device", "cuda:99"], "--device: this machine has no device cuda:99"),
+        (["--device", "abacus"], "--device: this machine has no device 'abacus'"),
+        (["--device", "cuda:99"], "--device: this machine has no device 'cuda:99'"),
         (["--guidance", "-1"], "number from 0"),
         (["--steps", "0"], "--steps: 0 is too small"),
         (["--length", "3"], "--length: 3 is too small"),

@@ -15,6 +15,9 @@ from tsprout.errors import InputError
         ("cpu", True),
         ("cpu:0", True),
         ("cpu:1", False),
+        ("cpu:00", False),
+        ("cuda:٠", False),
+        (" cuda", False),
         ("cuda", True),
         ("cuda:1", True),
         ("cuda:2", False),
@@ -29,14 +32,22 @@ from tsprout.errors import InputError
     ],
 )
 def test_which_are_here(name: str, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.xpu.device_count", lambda: 0)
+    monkeypatch.setattr("torch.xpu.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert is_here(name) is here
     if here:
         assert device_of(name) == torch.device(name)
     else:
-        with pytest.raises(InputError, match=f"no device {name} that torch can use") as caught:
+        with pytest.raises(InputError, match=f"no device {name!r} that torch can use") as caught:
             device_of(name, where="--device")
         assert caught.value.where == "--device"
-        assert "cpu" in (caught.value.fix or "")
+        assert "cpu, cuda:0, cuda:1" in (caught.value.fix or "")
+
+
+def test_devices_of_torch_are_taken_and_those_of_an_old_driver_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_of(torch.device("cpu")) == torch.device("cpu")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert not is_here("cuda") and not is_here(None)

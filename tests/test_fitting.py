@@ -237,7 +237,7 @@ def test_the_clock_is_a_guard_that_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     ticks = iter(range(0, 10_000, 100))
 
     def slow(*args, **rest):
-        assert rest["seconds"] == 54.0 if "judge" in rest else 27.0 <= rest["seconds"] <= 90.0
+        assert rest["seconds"] == 72.0 if "judge" in rest else 36.0 <= rest["seconds"] <= 120.0
         return plain(*args, **rest, clock=lambda: float(next(ticks)))
 
     monkeypatch.setattr(fitting, "finetune", slow)

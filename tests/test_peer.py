@@ -138,13 +138,14 @@ def test_baselines_with_a_network_and_no_others_use_a_gpu(
         monkeypatch.setattr("tsprout.peer.device_of", lambda name: None)
         peer = Sprout.from_pretrained(name, device=asked)
         assert isinstance(peer, Peer)
-        assert peer.baseline.settings.get("device", "cpu") == used
+        assert peer.baseline.settings.get("device", "cpu") == used == peer.device
+        assert bool(peer.notes) == (used == "cpu" != asked)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 @pytest.mark.parametrize("device", ["cuda", "cudaxx"])
 def test_a_device_that_is_not_there_is_refused_at_once(device: str) -> None:
-    with pytest.raises(InputError, match=f"no device {device}"):
+    with pytest.raises(InputError, match=f"no device {device!r}"):
         Sprout.from_pretrained("timegan", device=device)
 
 
@@ -159,7 +160,7 @@ def test_a_fitted_baseline_draws_where_it_is_asked_to(tmp_path: Path, monkeypatc
         facts.read_text(encoding="utf-8").replace('"device": "cpu"', '"device": "cuda:7"'), encoding="utf-8"
     )
     monkeypatch.setattr("tsprout.baselines.store.is_here", lambda name: True)
-    with pytest.raises(InputError, match="no device cuda:7"):
+    with pytest.raises(InputError, match="no device 'cuda:7'"):
         load(deep)
     assert load(deep, device="cpu").settings["device"] == "cpu"
     monkeypatch.undo()
@@ -167,5 +168,5 @@ def test_a_fitted_baseline_draws_where_it_is_asked_to(tmp_path: Path, monkeypatc
     assert again.settings["device"] == "cpu"
     assert again.sample(3, seed=0).values.shape == (3, 1, 8)
     for folder in (deep, plain):
-        with pytest.raises(InputError, match="no device cuda:99"):
+        with pytest.raises(InputError, match="no device 'cuda:99'"):
             Sprout.from_pretrained(folder, device="cuda:99")

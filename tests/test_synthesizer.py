@@ -495,7 +495,7 @@ def test_whole_numbers_of_numpy_and_the_largest_seed_will_do(mode: str) -> None:
 
 @pytest.mark.parametrize("device", ["cuda:99", "abacus"])
 def test_a_device_that_is_not_here_is_refused(device: str) -> None:
-    with pytest.raises(InputError, match=f"no device {device}"):
+    with pytest.raises(InputError, match=f"no device {device!r}"):
         Sprout.from_pretrained(device=device)
 
 
@@ -508,7 +508,8 @@ def test_a_gpu_fits_and_draws_what_the_processor_draws(mode: str, tmp_path: Path
     fitted.save_pretrained(tmp_path / "fitted")
     there, here = (Sprout.from_pretrained(tmp_path / "fitted", device=device) for device in ("cuda", "cpu"))
     assert same(there.sample(5), fitted.sample(5))
-    np.testing.assert_allclose(here.sample(5).values, fitted.sample(5).values, rtol=1e-2)
+    drawn = fitted.sample(5).values
+    np.testing.assert_allclose(here.sample(5).values, drawn, atol=1e-2 * drawn.std())
 
 
 @pytest.mark.parametrize(

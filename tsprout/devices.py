@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tsprout.errors import InputError
@@ -9,24 +10,29 @@ from tsprout.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+_NAME = re.compile(r"(cpu|cuda|mps|xpu)(?::(0|[1-9][0-9]{0,3}))?")
 
-def is_here(name: str) -> bool:
-    """Whether this machine has a device, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``; none is touched for it."""
+
+def devices_here() -> list[str]:
+    """Names of the devices of this machine that torch can use, the processor first; nothing is put on them for it."""
     import torch
 
-    kind, colon, number = name.partition(":")
-    if colon and not number.isdecimal():
-        return False
-    counts = {
-        "cpu": lambda: 1,
-        "cuda": torch.cuda.device_count,
-        "mps": lambda: int(torch.backends.mps.is_available()),
-        "xpu": torch.xpu.device_count,
-    }
-    return kind in counts and int(number or 0) < counts[kind]()
+    found = ["cpu"]
+    for kind, backend in (("cuda", torch.cuda), ("xpu", torch.xpu)):
+        # Devices are counted even where the driver is too old to use them.
+        found += [f"{kind}:{number}" for number in range(backend.device_count() if backend.is_available() else 0)]
+    return found + (["mps:0"] if torch.backends.mps.is_available() else [])
 
 
-def device_of(name: str, *, where: str = "device") -> torch.device:
+def is_here(name: object) -> bool:
+    """Whether this machine has a device, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``."""
+    known = _NAME.fullmatch(str(name))
+    if known is None or known[1] == "cpu":
+        return known is not None and known[2] in (None, "0")
+    return f"{known[1]}:{known[2] or 0}" in devices_here()
+
+
+def device_of(name: str | torch.device, *, where: str = "device") -> torch.device:
     """The device called ``name``; ``where`` it was asked for.
 
     Raises:
@@ -35,6 +41,6 @@ def device_of(name: str, *, where: str = "device") -> torch.device:
     import torch
 
     if not is_here(name):
-        fix = "Choose another, such as cpu, or a machine that has it."
-        raise InputError(f"this machine has no device {name} that torch can use", where=where, fix=fix)
+        fix = f"Choose from {', '.join(devices_here())}, or use a machine that has it."
+        raise InputError(f"this machine has no device {str(name)!r} that torch can use", where=where, fix=fix)
     return torch.device(name)

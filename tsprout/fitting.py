@@ -21,7 +21,7 @@ from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
 # A budget buys steps by a fixed cost model; the clock ends a fit that takes so many times as long.
-_PATIENCE = 1.5
+_PATIENCE = 2.0
 # Share of a channel's variance between labels from which a scale that all share leaves too little for each.
 _FAR_APART = 0.9
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
@@ -180,7 +180,7 @@ def _fitted(
     wanted, cost = config.steps, step_cost(model, shots, config)
     config = config.with_steps(affordable_steps(seconds / 2, cost, wanted))
     report = FitReport("full" if mode == "auto" else mode, mode, "", held_back=len(held))
-    if len(held) and config.steps < wanted / 2:
+    if len(held) and config.steps < 0.9 * wanted:
         enough = budget_for(2 * wanted, cost)
         report.notes += (f"the budget bought {config.steps} of {_count(wanted)}; {enough} would buy them all",)
     try:

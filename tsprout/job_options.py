@@ -73,9 +73,7 @@ class FitOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """What was asked, for an account; what is usually not given only where it is."""
-        unusual: dict[str, Any] = {"checkpoint": self.checkpoint}
-        unusual |= {"bounds": {k: list(v) for k, v in self.bounds.items()}}
-        unusual |= {"device": None if self.device == "cpu" else self.device}
+        unusual = {"checkpoint": self.checkpoint, "bounds": {k: list(v) for k, v in self.bounds.items()}}
         own = {"model": self.model, "seed": self.seed, "budget": self.budget}
         return own | {name: value for name, value in unusual.items() if value}
 

@@ -39,14 +39,14 @@ Start = Annotated[
     typer.Option("--checkpoint", help="Pre-trained model that a baseline starts from, for --model imagenfew."),
 ]
 Mode = Annotated[str, typer.Option(help=f"One of {', '.join(MODES)}.")]
-Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h; up to half as much again on a slow machine.")]
+Budget = Annotated[str, typer.Option(help="Time for fitting: 30s, 2m, 1h; up to twice as long on a slow machine.")]
 Bounds = Annotated[
     list[str] | None,
     typer.Option(
         "--bounds", metavar="NAME=LOW:HIGH", help="What a channel's new values must keep; again for more channels."
     ),
 ]
-Device = Annotated[str, typer.Option(help="Where to train and to draw: cpu, cuda, cuda:1, ...")]
+Device = Annotated[str, typer.Option(help="Where the network works: cpu, cuda, cuda:1, ...")]
 Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]
@@ -172,6 +172,9 @@ def _unforeseen(error: BaseException) -> TsproutError:
         return from_os_error(OSError(28, str(error)))
     if isinstance(error, OSError):
         return from_os_error(error)
+    if type(error).__name__ == "OutOfMemoryError":  # of torch, which is not imported for it
+        fix = "Use --device cpu, or fewer or shorter series (--window)."
+        return TsproutError("the device has not enough memory", where="--device", fix=fix)
     if isinstance(error, MemoryError):
         return TsproutError(
             "there is not enough memory", fix="Use fewer or shorter series (--window), or a machine with more memory."

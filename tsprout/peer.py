@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     chosen = str((options or {}).get("device", device))
     if not chosen.startswith("cuda"):
         return "cpu"
-    known = registry.get(str(name))() if str(name) in registry.names() else registry.load(name)
+    known = registry.get(str(name))() if str(name) in registry.names() else registry.load(name, device="cpu")
     return chosen if "device" in known.settings else "cpu"
 
 
@@ -57,8 +57,8 @@ class Peer(Sprout):
         baseline: what does the work.
     """
 
-    def __init__(self, baseline: Baseline, fit_report: FitReport | None = None) -> None:
-        self.baseline, self.info, self.notes = baseline, {}, ()
+    def __init__(self, baseline: Baseline, fit_report: FitReport | None = None, notes: Sequence[str] = ()) -> None:
+        self.baseline, self.info, self.notes = baseline, {}, tuple(notes)
         self.shots, self.scaler, self.fit_report = baseline.shots, baseline.scaler, fit_report
         if baseline.shots is not None and fit_report is None:
             self.fit_report = _report(baseline)
@@ -66,6 +66,11 @@ class Peer(Sprout):
     def __repr__(self) -> str:
         state = "not fitted" if self.shots is None else f"fitted on {self.shots!r}"
         return f"Peer({self.baseline.name}, {state})"
+
+    @property
+    def device(self) -> str:
+        """Where its network works; ``cpu`` where it has none."""
+        return str(self.baseline.settings.get("device", "cpu"))
 
     @classmethod
     def open(cls, name_or_path: str | Path, device: str = "cpu") -> Peer:
@@ -76,9 +81,10 @@ class Peer(Sprout):
                 such device here.
         """
         device_of(device)
-        if str(name_or_path) not in registry.names():
-            return cls(registry.load(name_or_path, device=device_for(name_or_path, device)))
-        return cls(made(str(name_or_path), device))
+        name, used = str(name_or_path), device_for(name_or_path, device)
+        baseline = made(name, used) if name in registry.names() else registry.load(name_or_path, device=used)
+        unused = used == "cpu" and not str(device).startswith("cpu")
+        return cls(baseline, notes=[f"{baseline.name} works on the processor, not on {device}"] if unused else ())
 
     def fit(
         self,
@@ -108,7 +114,7 @@ class Peer(Sprout):
         report = _report(fitted, time.monotonic() - start)
         if unusual:
             report.notes += ("a baseline is fitted as published, whatever the budget",)
-        return Peer(fitted, report)
+        return Peer(fitted, report, self.notes)
 
     def sample_batches(
         self,

@@ -73,6 +73,11 @@ class Sprout:
         return self.model.config
 
     @property
+    def device(self) -> str:
+        """Where it works, as torch calls it: ``cpu``, ``cuda:0``."""
+        return str(self.model.device)
+
+    @property
     def _trained(self) -> bool:
         """Whether the weights have been fine-tuned, and not only shown the shots."""
         return self.fit_report is not None and self.fit_report.mode != "prompt"
@@ -237,7 +242,7 @@ class Sprout:
                 series without training; ``"full"``, ``"lora"``, ``"bias"`` and ``"token"`` fine-tune all weights,
                 low-rank adapters, biases and gains, or the dataset token.
             budget: time for training, such as ``"30s"`` or ``"2m"``. It is turned into a number of steps by a fixed
-                cost model, so that the same seed gives the same bits; where fitting takes half as long again, on a slow
+                cost model, so that the same seed gives the same bits; where fitting takes twice as long, on a slow
                 or busy machine, it is cut short, with a note.
             seed: of everything random.
             bounds: ``{channel: (lower, upper)}`` that synthetic values must keep, ``None`` for an open side.

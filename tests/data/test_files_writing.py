@@ -508,6 +508,10 @@ def test_notices_say_what_was_done(tmp_path):
     decimals = "subject,v\n1.0,3\n1.0,4\n2.0,5\n2.0,6\n"
     assert "column 'subject' is called like an id" in notices(decimals)
     assert "called like an id" not in notices(decimals, id_column="subject")
+    assert "called like an id" not in notices(decimals, channels=["v"])
+    with pytest.raises(InputError, match="same time") as caught:
+        notices("id,t,v\n1.0,0,3\n1.0,1,4\n2.0,0,5\n2.0,1,6\n")
+    assert "id_column='id'" in (caught.value.fix or "")
     assert "left out: 'w'" in notices("id,t,v,w\na,0,1,2\n", channels="v")
     assert "two ways" in notices("id,date,v\na,01/02/2024,1\na,01/03/2024,2\n")
     assert "two ways" in notices("01/02/2024,01/03/2024,01/04/2024,01/05/2024\n1,2,3,4\n", orientation="wide")

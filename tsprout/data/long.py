@@ -328,7 +328,8 @@ class LongBuilder:
             "variable a column of its own."
         )
         if self.roles.id is None:
-            fix = "If the table holds several series, name the column that tells them apart with id_column=."
+            told = "=." if self.roles.like_id is None else f"={self.roles.like_id!r}."
+            fix = f"If the table holds several series, name the column that tells them apart with id_column{told}"
         what = "the same id and time" if self.roles.id is not None else "the same time"
         raise InputError(f"rows have {what}: {'; '.join(shown)}{more}", where=self.where, fix=fix)
 

@@ -98,7 +98,8 @@ def check_options(names: Iterable[str]) -> None:
 
 @dataclass
 class Roles:
-    """What each column is; ``steps`` is filled for a wide table, ``channels`` for a long one."""
+    """What each column is; ``steps`` is filled for a wide table, ``channels`` for a long one; ``like_id`` has an id's
+    name and holds decimals."""
 
     wide: bool = False
     id: str | None = None
@@ -110,6 +111,7 @@ class Roles:
     steps: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    like_id: str | None = None
 
 
 def assign(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
@@ -242,11 +244,7 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     spoken_for = {name for name in _asked(options) if name is not None}
     roles.id = _named(columns, ID_NAMES, spoken_for) if options.id_column is None else options.id_column
     if options.id_column is None and roles.id is not None and kinds[roles.id] == "float":
-        roles.notices.append(
-            f"column {roles.id!r} is called like an id and holds decimals, so it is read as a channel; if it tells "
-            f"series apart, pass id_column={roles.id!r}"
-        )
-        roles.id = None
+        roles.like_id, roles.id = roles.id, None
     roles.time = options.time_column
     if roles.time is None:
         roles.time = _find_time(columns, kinds, _and(spoken_for, roles.id), where)
@@ -277,6 +275,11 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
             "there is no column of numbers to take as a channel",
             where=where,
             fix=f"Columns there are: {', '.join(map(repr, columns[:30]))}. Name the channels with channels=.",
+        )
+    if roles.like_id in roles.channels:
+        roles.notices.append(
+            f"column {roles.like_id!r} is called like an id and holds decimals, so it is read as a channel; "
+            f"if it tells series apart, pass id_column={roles.like_id!r}"
         )
     steps, sure = step_columns(roles.channels)
     if steps and not sure and options.orientation is None and roles.id is None and roles.time is None:

@@ -136,13 +136,12 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
 
 
 def extension(path: Path, format: str | None = None) -> str:
-    """The end of a path that says its format: ``.csv``, ``.csv.gz``; of ``format`` where a compressed one says none."""
-    if path.suffix.lower() != ".gz":
-        return path.suffix
-    inner = path.with_suffix("").suffix
-    if format is not None and inner.lower() not in EXTENSIONS:
-        inner = f".{format.partition('-')[0]}"
-    return inner + path.suffix
+    """The end of a path that says its format: ``.csv``, ``.csv.gz``; that of ``format`` where the path says another."""
+    packed = path.suffix if path.suffix.lower() == ".gz" else ""
+    inner = path.with_suffix("").suffix if packed else path.suffix
+    if format is not None and EXTENSIONS.get(inner.lower()) != (family := family_of(path, format)):
+        inner = f".{family}"
+    return inner + packed
 
 
 def family_of(path: Path, format: str | None = None) -> str:
