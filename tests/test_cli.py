@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fake_sprout import FakeSprout
 
 from tsprout import cli, job, options, render
@@ -404,6 +405,7 @@ def break_in(error: BaseException) -> Callable[[int], None]:
         (KeyboardInterrupt(), 130, "interrupted"),
         (SystemExit(143), 143, ""),
         (MemoryError(), 1, "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), 1, "the device has not enough memory"),
         (OSError(28, "No space left on device"), 1, "no space left on the disk"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), 1, "no space left on the disk"),
         (RuntimeError("odd\nthing"), 1, "something unforeseen went wrong: RuntimeError: odd thing"),
