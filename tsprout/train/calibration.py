@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,6 @@ _OF_EACH = 32  # samples of a label, at least, where many labels share that numb
 _MOST = 4.0
 # Upper ends of the bands, as shares of the highest frequency: about three a decade, the lowest being the level itself.
 BANDS = (0.0, 0.06, 0.12, 0.25, 0.5, 1.0)
-_OF_A_LABEL = {"factor", "shift", "gains", "bands"}
 # So many values of the spectrum count as evidence that an untrained model is right already.
 _DOUBT = 4.0
 
@@ -76,7 +75,8 @@ class Calibration:
         Raises:
             ValueError: the correction of a label has a key that is not known.
         """
-        if any(set(own) - _OF_A_LABEL for own in values.get("labels", {}).values()):
+        of_a_label = {f.name for f in fields(cls)} - {"labels"}
+        if any(set(own) - of_a_label for own in values.get("labels", {}).values()):
             raise ValueError("the correction of a label says more than is known here")
         gains = tuple(tuple(map(float, g)) for g in values.get("gains", ()))
         bands = tuple(map(float, values.get("bands", BANDS)))
