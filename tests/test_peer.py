@@ -167,6 +167,9 @@ def test_a_fitted_baseline_draws_where_it_is_asked_to(tmp_path: Path, monkeypatc
     again = load(deep)  # fitted where there is a GPU, and there is none here
     assert again.settings["device"] == "cpu"
     assert again.sample(3, seed=0).values.shape == (3, 1, 8)
+    facts.write_text(facts.read_text(encoding="utf-8").replace("cuda:7", "cuda:+7"), encoding="utf-8")
+    with pytest.raises(InputError, match="no device 'cuda:.7'"):
+        load(deep)  # no name of a device: none of ours to mend
     for folder in (deep, plain):
         with pytest.raises(InputError, match="no device 'cuda:99'"):
             Sprout.from_pretrained(folder, device="cuda:99")

@@ -24,6 +24,11 @@ def devices_here() -> list[str]:
     return found + (["mps:0"] if torch.backends.mps.is_available() else [])
 
 
+def is_name(name: object) -> bool:
+    """Whether this is the name of a device, here or elsewhere."""
+    return _NAME.fullmatch(str(name)) is not None
+
+
 def is_here(name: object) -> bool:
     """Whether this machine has a device, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``."""
     known = _NAME.fullmatch(str(name))

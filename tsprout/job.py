@@ -60,9 +60,9 @@ def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") ->
     from tsprout.synthesizer import Sprout
 
     if checkpoint is not None:
-        from tsprout.peer import Peer, made
+        from tsprout.peer import Peer
 
-        return Peer(made(name, device, {"checkpoint": checkpoint}))
+        return Peer.open(name, device, {"checkpoint": checkpoint})
     return Sprout.from_pretrained(name, device=device)
 
 

@@ -16,7 +16,7 @@ from tsprout.baselines.contract import Baseline
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import bundled_names
 from tsprout.data.frames import from_object
-from tsprout.devices import device_of
+from tsprout.devices import device_of, is_name
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport
 from tsprout.series import SeriesSet
@@ -41,7 +41,7 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     if not chosen.startswith("cuda"):
         return "cpu"
     known = registry.get(str(name))() if str(name) in registry.names() else registry.load(name, device="cpu")
-    return chosen if "device" in known.settings else "cpu"
+    return chosen if is_name(known.settings.get("device")) else "cpu"
 
 
 def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
@@ -73,16 +73,16 @@ class Peer(Sprout):
         return str(self.baseline.settings.get("device", "cpu"))
 
     @classmethod
-    def open(cls, name_or_path: str | Path, device: str = "cpu") -> Peer:
-        """A baseline by its name, for a device if it can use that, or a fitted one from its folder.
+    def open(cls, name_or_path: str | Path, device: str = "cpu", options: Mapping[str, Any] | None = None) -> Peer:
+        """A baseline by its name with ``options``, or a fitted one from its folder; on a device if it can use that.
 
         Raises:
             InputError: it cannot be loaded; as a :class:`CheckpointError` where the folder is at fault; or there is no
                 such device here.
         """
         device_of(device)
-        name, used = str(name_or_path), device_for(name_or_path, device)
-        baseline = made(name, used) if name in registry.names() else registry.load(name_or_path, device=used)
+        name, used = str(name_or_path), device_for(name_or_path, device, options)
+        baseline = made(name, used, options) if name in registry.names() else registry.load(name_or_path, device=used)
         unused = used == "cpu" and not str(device).startswith("cpu")
         return cls(baseline, notes=[f"{baseline.name} works on the processor, not on {device}"] if unused else ())
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save as array_bytes
 
 from tsprout.data.scaling import Scaler
 from tsprout.data.stored import from_stored, set_arrays, set_facts
-from tsprout.devices import device_of, is_here
+from tsprout.devices import device_of, is_here, is_name
 from tsprout.errors import CheckpointError, InputError
 from tsprout.staging import from_os_error, staged_folder
 
@@ -139,6 +139,6 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 def _settings(given: Mapping[str, Any], device: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    if "device" in found:
-        found["device"] = device or (found["device"] if is_here(found["device"]) else "cpu")
+    if is_name(own := found.get("device")):
+        found["device"] = device or (own if is_here(own) else "cpu")
     return found
