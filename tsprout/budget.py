@@ -14,7 +14,7 @@ from tsprout.errors import InputError
 
 MIN_BUDGET = 5.0
 _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-# Effective speed, in multiply-adds a second, of one core shared with others, training this kind of small network.
+# Effective speed, in multiply-adds a second, of one free core training this kind of small network, looks included.
 _ASSUMED_SPEED = 3.0e10
 
 
