@@ -32,9 +32,10 @@ def is_name(name: object) -> bool:
 def is_here(name: object) -> bool:
     """Whether this machine has a device, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``."""
     known = _NAME.fullmatch(str(name))
-    if known is None or known[1] == "cpu":
-        return known is not None and known[2] in (None, "0")
-    return f"{known[1]}:{known[2] or 0}" in devices_here()
+    if known is None:
+        return False
+    kind, number = known[1], known[2] or "0"
+    return number == "0" if kind == "cpu" else f"{kind}:{number}" in devices_here()
 
 
 def device_of(name: str | torch.device, *, where: str = "device") -> torch.device:

@@ -40,8 +40,8 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     chosen = str((options or {}).get("device", device))
     if not chosen.startswith("cuda"):
         return "cpu"
-    known = registry.get(str(name))() if str(name) in registry.names() else registry.load(name, device="cpu")
-    return chosen if is_name(known.settings.get("device")) else "cpu"
+    known = registry.get(str(name))().settings if str(name) in registry.names() else store.settings_of(name)
+    return chosen if is_name(known.get("device")) else "cpu"
 
 
 def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
@@ -70,7 +70,8 @@ class Peer(Sprout):
     @property
     def device(self) -> str:
         """Where its network works; ``cpu`` where it has none."""
-        return str(self.baseline.settings.get("device", "cpu"))
+        own = self.baseline.settings.get("device")
+        return str(own) if is_name(own) else "cpu"
 
     @classmethod
     def open(cls, name_or_path: str | Path, device: str = "cpu", options: Mapping[str, Any] | None = None) -> Peer:
@@ -81,10 +82,13 @@ class Peer(Sprout):
                 such device here.
         """
         device_of(device)
-        name, used = str(name_or_path), device_for(name_or_path, device, options)
-        baseline = made(name, used, options) if name in registry.names() else registry.load(name_or_path, device=used)
-        unused = used == "cpu" and not str(device).startswith("cpu")
-        return cls(baseline, notes=[f"{baseline.name} works on the processor, not on {device}"] if unused else ())
+        if str(name_or_path) in registry.names():
+            opened = cls(made(str(name_or_path), device, options))
+        else:
+            opened = cls(registry.load(name_or_path, device=device_for(name_or_path, device)))
+        if opened.device == "cpu" and not str(device).startswith("cpu"):
+            opened.notes = (f"{opened.baseline.name} works on the processor, not on {device}",)
+        return opened
 
     def fit(
         self,

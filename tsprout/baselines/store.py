@@ -115,6 +115,16 @@ def load(folder: str | Path, kind: type[Kind], device: str | None = None) -> Kin
     return baseline
 
 
+def settings_of(folder: str | Path) -> dict[str, Any]:
+    """The hyper-parameters of a fitted baseline by its description alone, without what it learnt.
+
+    Raises:
+        CheckpointError: there is no description, or it is damaged or of another version.
+    """
+    found = _facts(Path(folder)).get("settings")
+    return found if isinstance(found, dict) else {}
+
+
 def _facts(folder: Path) -> dict[str, Any]:
     path = folder / FACTS
     if not is_baseline(folder):
