@@ -189,10 +189,11 @@ NESTED = [part for part in KNOWN if part.startswith("fitted.")]
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint fitted on every kind of channel, with labels and a schema."""
+    """A checkpoint fitted on every kind of channel, with labels far apart and a schema."""
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(6, 24))
-    kinds = [plain, np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)), np.ones((6, 24)), (plain > 0).astype(float)]
+    apart = plain + 90 * (np.arange(6) % 2)[:, None]
+    kinds = [apart, np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)), np.ones((6, 24)), (plain > 0).astype(float)]
     rows = [
         {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}
         for i in range(6)

@@ -242,8 +242,8 @@ def test_labels_static_columns_and_stamps_are_the_templates() -> None:
 
 
 def test_a_label_is_prompted_by_its_own_shots(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = 100 + 5 * waves(6, 1)
-    values[3:] += 1000
+    values = np.concatenate([100 + 5 * waves(6, 1), np.zeros((6, 1, 16), np.float32)], axis=1)
+    values[3:, 1] = 1
     given = SeriesSet.from_arrays(values, labels=np.array([0, 0, 0, 1, 1, 1]))
     fitted = fit(given)
     prompts: list[float] = []
@@ -251,7 +251,7 @@ def test_a_label_is_prompted_by_its_own_shots(monkeypatch: pytest.MonkeyPatch) -
 
     def spy(self: Denoiser, shown: torch.Tensor, *rest: torch.Tensor):
         assert shown.shape[1] == 3
-        prompts.append(float(shown.mean()))
+        prompts.append(float(shown[..., 1, :].mean()))
         return plain(self, shown, *rest)
 
     monkeypatch.setattr(Denoiser, "encode", spy)
@@ -274,16 +274,20 @@ def test_series_of_a_label_have_its_level(mode: str, tmp_path: Path) -> None:
         assert level["high"] - level["low"] > 500
 
 
-@pytest.mark.parametrize(("apart", "told"), [(1000, True), (5, False)])
-def test_labels_far_apart_are_told_of(apart: float, told: bool) -> None:
-    values = 100 + 5 * waves(6, 2)
-    values[::2, 1] += apart
+@pytest.mark.parametrize("mode", ["prompt", "full"])
+def test_however_far_labels_lie_apart_their_series_vary_as_the_shots_do(mode: str, tmp_path: Path) -> None:
+    values = 100 + 5 * waves(10, 1)
+    values[5:] = 1e5 + 20 * waves(5, 1)
     values[0, :, 9:] = np.nan
-    labelled = SeriesSet.from_arrays(values, labels=np.array(["low", "high"] * 3, dtype=object))
-    report = fit(labelled).fit_report
-    assert any("fit each label by itself" in note for note in report.notes) == told
-    plain = SeriesSet.from_arrays(values).n_series
-    assert not any("label" in note for note in fit(SeriesSet.from_arrays(values)).fit_report.notes) and plain == 6
+    fitted = fit(SeriesSet.from_arrays(values, labels=np.array(["low"] * 5 + ["high"] * 5, dtype=object)), mode)
+    fitted.save_pretrained(tmp_path / "model")
+    drawn = fitted.sample(60, seed=1)
+    for label, own in (("low", values[:5]), ("high", values[5:])):
+        some = drawn.values[drawn.labels == label]
+        assert abs(np.nanmean(own) - np.nanmean(some)) < 2 * np.nanstd(own)
+        assert 0.3 < np.nanstd(some) / np.nanstd(own) < 3
+    again = Sprout.from_pretrained(tmp_path / "model")
+    np.testing.assert_array_equal(again.sample(60, seed=1).values, drawn.values)
 
 
 def test_series_are_corrected_beside_others_of_their_length(monkeypatch: pytest.MonkeyPatch) -> None:

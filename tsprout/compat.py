@@ -23,6 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from tsprout.data.channel_scaling import ChannelScaling
+from tsprout.data.label_scaling import LabelScaling
 from tsprout.data.schema import Schema
 from tsprout.data.transforms import Constant, Curve, Hurdle, Levels
 from tsprout.errors import CheckpointError
@@ -60,7 +61,8 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "adapter": frozenset(f.name for f in fields(AdapterConfig)),
     "fitted": frozenset(("scaler", "report", "row", "calibration", "shots")),
     # Of what a model was fitted on all of it, but for the report, which is an account.
-    "fitted.scaler": frozenset(("version", "channels")),
+    "fitted.scaler": frozenset(("version", "channels", "labels")),
+    "fitted.scaler.labels": frozenset(f.name for f in fields(LabelScaling)),
     "fitted.scaler.channels": frozenset(f.name for f in fields(ChannelScaling)),
     "fitted.scaler.channels.transform": frozenset(("name", *_names(Curve, Hurdle, Levels, Constant))),
     "fitted.scaler.channels.transform.curve": frozenset(_names(Curve)),

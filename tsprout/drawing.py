@@ -51,7 +51,7 @@ def draw_batches(
         TsproutError: the model draws what is not finite.
     """
     shots, scaler = source.shots, source.scaler
-    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan))
+    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan), shots.labels)
     own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
     memories: dict[bytes, Memory | None] = {}
@@ -81,6 +81,7 @@ def draw_batches(
             raise TsproutError(
                 "the model produced values that are not finite", fix="Fit again with another seed or mode."
             )
-        yield dressed(shots, scaler.inverse(latent), lengths, some, start)
+        labels = None if shots.labels is None else shots.labels[some]
+        yield dressed(shots, scaler.inverse(latent, labels), lengths, some, start)
         if progress is not None:
             progress("sample", min(start + size, n), n)

@@ -22,8 +22,6 @@ from tsprout.train.shots import Shots
 MODES = ("auto", "prompt", *TRAINED_MODES)
 # A budget buys steps by a fixed cost model; the clock ends a fit that takes so many times as long.
 _PATIENCE = 2.0
-# Share of a channel's variance between labels from which a scale that all share leaves too little for each.
-_FAR_APART = 0.9
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
 
 
@@ -121,33 +119,8 @@ def fit_model(
     begun = time.monotonic()
     shots = Shots.from_latent(latent, lengths, labels)
     fitted = _fitted(model, shots, mode, seconds=seconds, seed=seed, progress=progress, config=config)
-    apart = _apart(latent, shots)
-    if apart > _FAR_APART:
-        share = f"{100 * apart:.0f} %"
-        fitted.report.notes += (
-            f"{share} of what a channel varies by is between labels: fit each label by itself, or what sets its own "
-            "series apart is drawn too weakly",
-        )
     fitted.report.seconds = time.monotonic() - begun
     return fitted
-
-
-def _apart(latent: np.ndarray, shots: Shots) -> float:
-    """The largest share of a channel's variance that lies between the means of labels that two or more series have."""
-    several = [latent[own] for own in shots.by_label().values() if len(own) > 1]
-    if len(several) < 2:
-        return 0.0
-
-    def told(some: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        seen = np.isfinite(some)
-        count = np.maximum(seen.sum((0, 2)), 1)
-        mean = np.where(seen, some, 0).sum((0, 2)) / count
-        return count, mean, (np.where(seen, some - mean[:, None], 0) ** 2).sum((0, 2)) / count
-
-    count, mean, variance = told(np.concatenate(several))
-    parts = [told(some) for some in several]
-    between = sum(own * (own_mean - mean) ** 2 for own, own_mean, _ in parts) / count
-    return float(np.max(between / np.where(variance > 0, variance, np.inf)))
 
 
 def _fitted(

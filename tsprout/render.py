@@ -74,7 +74,7 @@ def inspect(console: Console, account: Mapping[str, Any]) -> None:
                 number(entry["max"]),
                 f"{100 * entry['missing_share']:.1f}%",
                 kinds[0] if kinds else "real",
-                transform,
+                f"{transform}, by label" if entry.get("by_label") else transform,
                 str(entry.get("reason", "")).removeprefix(f"{transform}: "),
             ]
         )

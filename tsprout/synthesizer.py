@@ -265,7 +265,7 @@ class Sprout:
         check_usable(series)
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
-        latent = scaler.transform(np.where(series.observed, series.values, np.nan))
+        latent = scaler.transform(np.where(series.observed, series.values, np.nan), series.labels)
         how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
         fitted = fit_model(base, latent, series.lengths, mode, **how)
         return Sprout(

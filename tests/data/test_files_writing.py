@@ -523,3 +523,14 @@ def test_notices_say_what_was_done(tmp_path):
     assert "7 digits" in notices("id,t,v\na,0,123456789\n")
     assert "taken as the series' id" in notices("who,t,v\na,0,1\nb,0,1\n")
     assert "orientation='wide'" in notices("s1,s2,s3,s4\n1,2,3,4\n5,6,7,8\n")
+
+
+@pytest.mark.parametrize("start", [1_700_000_000_000_000_001, 2**63 - 90])
+def test_epoch_nanoseconds_are_whole_numbers_to_the_last_digit(tmp_path, start):
+    rows = [f"s{i},{start + i + 10 * t},{i + t / 8}" for i in range(2) for t in range(8)]
+    given = "\n".join(["id,time,x", *rows]) + "\n"
+    (tmp_path / "a.csv").write_text(given)
+    series = files.read(tmp_path / "a.csv")
+    assert series.times is not None and series.times.dtype == np.int64
+    files.write(series, tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == given

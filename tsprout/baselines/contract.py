@@ -247,7 +247,8 @@ class LatentBaseline(Baseline):
             if not np.isfinite(latent).all():
                 fix = "Fit again with another seed, or leave out what is extreme in the series."
                 raise TsproutError(f"the baseline {self.name} drew values that are not finite", fix=fix)
-            yield dressed(shots, scaler.inverse(latent), lengths, some, start)
+            labels = None if shots.labels is None else shots.labels[some]
+            yield dressed(shots, scaler.inverse(latent, labels), lengths, some, start)
             if progress is not None:
                 progress("sample", start + len(some), n)
 
@@ -277,4 +278,4 @@ def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
 
 
 def _scaled(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    return scaler.transform(np.where(series.observed, series.values, np.nan))
+    return scaler.transform(np.where(series.observed, series.values, np.nan), series.labels)

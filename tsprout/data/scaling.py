@@ -3,9 +3,11 @@ r"""Scaling of series to what a diffusion model likes, fitted on the shots alone
 Per channel a monotone transform :math:`u` (:mod:`tsprout.data.transforms`; which one is decided by
 :mod:`tsprout.data.transform_choice`), then one shift and scale for the whole channel,
 :math:`z = (u - shift) / scale`, so that the observed cells of the shots have zero mean and unit variance. Level
-differences among the series are information and stay. Three kinds of channel depart from unit variance on purpose:
-two-valued ones become -1 and +1 (unit second moment, however rare one value is); where rare levels, or rare bursts
-among zeros, would lie beyond four units, the standard deviation may go down to 0.8; constants are 0.
+differences among the series are information and stay; where labels lie far apart, each label's level and spread are
+taken out as well (:mod:`tsprout.data.label_scaling`), so that what its own series differ by has unit variance. Three
+kinds of channel depart from unit variance on purpose: two-valued ones become -1 and +1 (unit second moment, however
+rare one value is); where rare levels, or rare bursts among zeros, would lie beyond four units, the standard deviation
+may go down to 0.8; constants are 0.
 
 Everything is computed in ``float64``; latents are ``float32``, so what comes back is right to about :math:`10^{-6}` of
 the channel's range, and *equal* for whole, decimal, two-valued, level and constant channels and for zeros. Missing
@@ -20,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, channel_from_dict, fit_channel
-from tsprout.data.transforms import number
+from tsprout.data.label_scaling import LabelScaling
+from tsprout.data.transforms import Curve, number
 from tsprout.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,10 +40,11 @@ class Scaler:
 
     Args:
         channels: one :class:`ChannelScaling` a channel, in order.
+        labels: what is done within each label after that, if anything.
     """
 
-    def __init__(self, channels: Sequence[ChannelScaling]) -> None:
-        self.channels = tuple(channels)
+    def __init__(self, channels: Sequence[ChannelScaling], labels: LabelScaling | None = None) -> None:
+        self.channels, self.labels = tuple(channels), labels
 
     @classmethod
     def fit(
@@ -59,7 +63,15 @@ class Scaler:
         """
         whole = [name for name in shots.channels if _is_whole(shots.schema, name)]
         values = np.where(shots.observed, shots.values, np.nan)
-        return cls.fit_arrays(values, shots.channels, whole=whole, bounds=bounds, transforms=transforms)
+        scaler = cls.fit_arrays(values, shots.channels, whole=whole, bounds=bounds, transforms=transforms)
+        if shots.labels is None:
+            return scaler
+        # What has levels, spikes or nothing but one value keeps them where the scaling of the channel has put them.
+        curved = (
+            channel.forward(values[:, i].astype(np.float64)) if isinstance(channel.transform, Curve) else None
+            for i, channel in enumerate(scaler.channels)
+        )
+        return cls(scaler.channels, LabelScaling.fit(curved, shots.labels))
 
     @classmethod
     def fit_arrays(
@@ -95,56 +107,68 @@ class Scaler:
             fitted.append(fit_channel(name, cells, name in whole, given, asked))
         return cls(fitted)
 
-    def transform(self, values: np.ndarray) -> np.ndarray:
+    def transform(self, values: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Units of the input to latents.
 
         Args:
             values: ``(n_series, n_channels, length)``, NaN where missing; any series with the same channels.
+            labels: ``(n_series,)``, needed where the shots' labels lie far apart, and else without effect.
 
         Returns:
             ``float32``, same shape, NaN where ``values`` is NaN.
 
         Raises:
-            InputError: another number of channels.
+            InputError: another number of channels, or labels that the shots have not.
         """
         array = _check_shape(values, len(self.channels))
         out = np.empty(array.shape, np.float32)
+        own = None if self.labels is None else self.labels.of(labels)
         for i, channel in enumerate(self.channels):
-            out[:, i] = channel.forward(array[:, i].astype(np.float64))
+            cells = channel.forward(array[:, i].astype(np.float64))
+            if own is not None:
+                shift, scale = (side[:, i, None] for side in own)
+                cells = np.divide(cells - shift, scale, out=cells * 0, where=scale > 0)
+            out[:, i] = cells
         return out
 
-    def inverse(self, latent: np.ndarray) -> np.ndarray:
+    def inverse(self, latent: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Latents to units of the input; whole, two-valued, level, constant and bounded channels stay so.
 
         Args:
             latent: ``(n_series, n_channels, length)``, NaN where missing.
+            labels: as in :meth:`transform`.
 
         Returns:
             ``float64``, same shape, NaN where ``latent`` is NaN and in channels that were never observed.
 
         Raises:
-            InputError: another number of channels.
+            InputError: another number of channels, or labels that the shots have not.
         """
         array = _check_shape(latent, len(self.channels))
         out = np.empty(array.shape, np.float64)
+        own = None if self.labels is None else self.labels.of(labels)
         for i, channel in enumerate(self.channels):
-            out[:, i] = channel.inverse(array[:, i].astype(np.float64))
+            cells = array[:, i].astype(np.float64)
+            if own is not None:
+                shift, scale = (side[:, i, None] for side in own)
+                cells = cells * scale + shift
+            out[:, i] = channel.inverse(cells)
         return out
 
     def describe(self) -> list[dict[str, Any]]:
         """One dict a channel, of plain values.
 
         Keys: channel, transform, reason (a short sentence), integer, binary, constant, levels (the values of a
-        two-valued, level or constant channel, else ``None``), decimals, lower, upper, minimum, maximum, zero_share.
+        two-valued, level or constant channel, else ``None``), decimals, lower, upper, minimum, maximum, zero_share,
+        by_label (whether each label is scaled by itself).
         """
-        return [channel.describe() for channel in self.channels]
+        own = np.zeros(len(self.channels), bool) if self.labels is None else self.labels.channels
+        return [channel.describe() | {"by_label": bool(by)} for channel, by in zip(self.channels, own, strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :meth:`from_dict` gives back a scaler that computes the same bits."""
-        return {
-            "version": VERSION,
-            "channels": [c.to_dict() for c in self.channels],
-        }
+        plain = {"version": VERSION, "channels": [c.to_dict() for c in self.channels]}
+        return plain | ({} if self.labels is None else {"labels": self.labels.to_dict()})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scaler:
@@ -161,7 +185,9 @@ class Scaler:
                 fix="Use the tsprout that wrote it, or fit again.",
             )
         try:
-            return cls([channel_from_dict(entry) for entry in data["channels"]])
+            channels = [channel_from_dict(entry) for entry in data["channels"]]
+            own = data.get("labels")
+            return cls(channels, None if own is None else LabelScaling.from_dict(own, len(channels)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
 

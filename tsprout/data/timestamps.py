@@ -39,7 +39,7 @@ _OLD_ALIASES = {
     "A": "YE",
     "Y": "YE",
 }
-_NAT = np.iinfo(np.int64).min
+_NAT, _LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def sniff_style(texts: list[str], day_first: bool | None = None) -> TimeStyle | 
     texts = [t.strip() for t in texts if t is not None and t.strip()]
     if not texts:
         return None
-    if all(re.fullmatch(r"[+-]?\d{1,18}", t) for t in texts):
+    if all(re.fullmatch(r"[+-]?\d{1,19}", t) and abs(int(t)) <= _LARGEST for t in texts):
         as_dates = all(re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", t) for t in texts)
         return TimeStyle("datetime", "%Y%m%d") if as_dates else TimeStyle("int")
     if all(_is_float(t) for t in texts):

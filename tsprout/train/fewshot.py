@@ -16,7 +16,7 @@ import math
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def prepare_task(
     cut = split or strict(name.set, shots=name.shots, length=name.length, seed=name.seed)
     shots = cut.shots
     values = np.where(shots.observed, shots.values, np.nan)
-    scaler = Scaler.fit(shots)
+    scaler = Scaler.fit(replace(shots, labels=None))  # models are asked for the set, not for a label
     ruler = Yardstick(cut.reference.values, values, size=size, cache=cache, **options)
     return Task(name, cut, scaler, scaler.transform(values), ruler)
 
