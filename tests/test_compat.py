@@ -185,6 +185,8 @@ def test_unknown_settings_are_refused_everywhere(tmp_path: Path, part: str) -> N
 
 
 NESTED = [part for part in KNOWN if part.startswith("fitted.")]
+# Levels and first values of a meter have no spike, so no curve beside it.
+ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole", "start")}
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +195,14 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(6, 24))
     apart = plain + 90 * (np.arange(6) % 2)[:, None]
-    kinds = [apart, np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)), np.ones((6, 24)), (plain > 0).astype(float)]
+    wet = np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain))
+    kinds = [
+        apart,
+        np.cumsum(wet, axis=1) + 100 * np.arange(6)[:, None],
+        np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)),
+        np.ones((6, 24)),
+        (plain > 0).astype(float),
+    ]
     rows = [
         {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}
         for i in range(6)
@@ -215,6 +224,8 @@ def test_nested_keys_that_are_written_are_known_and_others_refused(rich: Path) -
     config = json.loads((rich / CONFIG).read_text())
     for part in NESTED:
         inner = compat._parts(config, part)
+        if part in ABSENT:
+            continue
         assert inner, f"the test has no {part}"
         assert {key for each in inner for key in each} <= KNOWN[part]
         twisted = json.loads(json.dumps(config))

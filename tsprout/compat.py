@@ -42,6 +42,17 @@ def _names(*classes: Any) -> list[str]:
     return [f.name for cls in classes for f in fields(cls)]
 
 
+_PARTS = ("whole", "start", "moves")  # of a cumulative channel
+
+
+def _channel(place: str, *more: str) -> dict[str, frozenset[str]]:
+    return {
+        place: frozenset((*more, *_names(ChannelScaling))),
+        f"{place}.transform": frozenset(("name", *_names(Curve, Hurdle, Levels, Constant))),
+        f"{place}.transform.curve": frozenset(_names(Curve)),
+    }
+
+
 # By part of the configuration; of a list, of each of its members.
 KNOWN: Mapping[str, frozenset[str]] = {
     "": frozenset(
@@ -63,9 +74,8 @@ KNOWN: Mapping[str, frozenset[str]] = {
     # Of what a model was fitted on all of it, but for the report, which is an account.
     "fitted.scaler": frozenset(("version", "channels", "labels")),
     "fitted.scaler.labels": frozenset(f.name for f in fields(LabelScaling)),
-    "fitted.scaler.channels": frozenset(f.name for f in fields(ChannelScaling)),
-    "fitted.scaler.channels.transform": frozenset(("name", *_names(Curve, Hurdle, Levels, Constant))),
-    "fitted.scaler.channels.transform.curve": frozenset(_names(Curve)),
+    **_channel("fitted.scaler.channels", "sign", *_PARTS),
+    **{key: known for part in _PARTS for key, known in _channel(f"fitted.scaler.channels.{part}").items()},
     "fitted.calibration": frozenset(("factor", "shift", "gains", "bands", "labels")),
     "fitted.shots": frozenset(("channels", "ids", "time_kind", "frequency", "labels", "static", "schema")),
     "fitted.shots.ids": frozenset(("dtype", "values")),

@@ -80,6 +80,10 @@ class ChannelScaling:
             return x
         if self.zero_band:
             x = np.where(np.abs(x) < self.zero_band, 0.0, x)
+        return self.kept(x)
+
+    def kept(self, x: np.ndarray) -> np.ndarray:
+        """Values on the grid and within the bounds that the channel keeps to."""
         if self.decimals is not None:
             x = np.round(x, self.decimals)
             if self.decimals > 0:  # a series set holds the float32 nearest to 0.1, and so do the shots

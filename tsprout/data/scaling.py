@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, channel_from_dict, fit_channel
+from tsprout.data.cumulative import CumulativeScaling, cumulative_from_dict, fit_cumulative
 from tsprout.data.label_scaling import LabelScaling
 from tsprout.data.transforms import Curve, number
 from tsprout.errors import InputError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Bounds = Mapping[str, tuple[float | None, float | None]]
 
+AnyScaling = ChannelScaling | CumulativeScaling
+
 VERSION = 1
 
 
@@ -39,11 +42,11 @@ class Scaler:
     """Invertible scaling of a series set, channel by channel. Make one with :meth:`fit`.
 
     Args:
-        channels: one :class:`ChannelScaling` a channel, in order.
+        channels: one :class:`ChannelScaling` or :class:`CumulativeScaling` a channel, in order.
         labels: what is done within each label after that, if anything.
     """
 
-    def __init__(self, channels: Sequence[ChannelScaling], labels: LabelScaling | None = None) -> None:
+    def __init__(self, channels: Sequence[AnyScaling], labels: LabelScaling | None = None) -> None:
         self.channels, self.labels = tuple(channels), labels
 
     @classmethod
@@ -68,7 +71,7 @@ class Scaler:
             return scaler
         # What has levels, spikes or nothing but one value keeps them where the scaling of the channel has put them.
         curved = (
-            channel.forward(values[:, i].astype(np.float64)) if isinstance(channel.transform, Curve) else None
+            channel.forward(values[:, i].astype(np.float64)) if _is_curved(channel) else None
             for i, channel in enumerate(scaler.channels)
         )
         return cls(scaler.channels, LabelScaling.fit(curved, shots.labels))
@@ -97,14 +100,16 @@ class Scaler:
         array = _check_shape(values, len(channels))
         _check_names(bounds, channels, "bounds")
         _check_names(transforms, channels, "transforms")
-        fitted = []
+        fitted: list[AnyScaling] = []
         for i, name in enumerate(channels):
             cells = array[:, i].astype(np.float64)
             if np.isinf(cells).any():
                 raise InputError("there are infinite values", where=f"channel {name!r}", fix="Replace them with NaN.")
             given = None if bounds is None or name not in bounds else _check_bounds(name, bounds[name], cells)
             asked = "auto" if transforms is None else transforms.get(name, "auto")
-            fitted.append(fit_channel(name, cells, name in whole, given, asked))
+            plain = fit_channel(name, cells, name in whole, given, asked)
+            by_moves = fit_cumulative(plain, cells, name in whole) if asked == "auto" else None
+            fitted.append(by_moves or plain)
         return cls(fitted)
 
     def transform(self, values: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
@@ -185,11 +190,19 @@ class Scaler:
                 fix="Use the tsprout that wrote it, or fit again.",
             )
         try:
-            channels = [channel_from_dict(entry) for entry in data["channels"]]
+            channels = [_channel_from_dict(entry) for entry in data["channels"]]
             own = data.get("labels")
             return cls(channels, None if own is None else LabelScaling.from_dict(own, len(channels)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
+
+
+def _channel_from_dict(entry: Mapping[str, Any]) -> AnyScaling:
+    return cumulative_from_dict(entry) if "moves" in entry else channel_from_dict(entry)
+
+
+def _is_curved(channel: AnyScaling) -> bool:
+    return isinstance(channel, ChannelScaling) and isinstance(channel.transform, Curve)
 
 
 def _is_whole(schema: Schema | None, channel: str) -> bool:
