@@ -1,10 +1,11 @@
-"""Channels that go one way only: scaled by their moves (the product), or by their values as any other channel.
+"""Channels that go one way only: as the product has them, or scaled by their values as any other channel.
 
     python benchmarks/cumulative.py --modes prompt auto
 
 Made data, twelve shots of 24 steps, 200 drawn: meters with a daily cycle that stand anywhere up to ten thousand, growth
-curves, rain summed up, counts of cases. ``wrong way`` is the share of steps down; ``rise`` the median of what a series
-rises by from end to end, ``step`` the median and the upper twentieth of a step, each beside those of 300 real series.
+curves, rain summed up, counts of cases, progress to a hundred. ``wrong way`` is the share of steps down; medians of the
+start, the rise from end to end and a step, the upper twentieth of a step and the standard deviation of the ends stand
+beside those of 300 real series.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from tsprout import SeriesSet, Sprout
 
 LENGTH, SHOTS, REAL, DRAWN = 24, 12, 300, 200
-KINDS = ("meters", "growth", "rain", "cases")
+KINDS = ("meters", "growth", "rain", "cases", "progress")
 
 
 def series(kind: str, n: int, seed: int) -> np.ndarray:
@@ -32,15 +33,18 @@ def series(kind: str, n: int, seed: int) -> np.ndarray:
         return size / (1 + np.exp(-rate * (time - middle)))
     if kind == "rain":
         return ((rng.random((n, LENGTH)) < 0.4) * rng.gamma(0.8, 8, (n, LENGTH))).cumsum(1)
+    if kind == "progress":
+        return 100 * (1 - np.exp(-rng.uniform(0.1, 0.35, (n, 1)) * time))
     level = 2 + rng.normal(0, 0.5, (n, 1)) + rng.normal(0, 0.15, (n, LENGTH)).cumsum(1)
     return rng.poisson(np.exp(level)).cumsum(1) + rng.poisson(20, (n, 1))
 
 
 def told(values: np.ndarray) -> list[str]:
-    """Share of steps the wrong way, median rise, median and upper twentieth of a step."""
+    """Share of steps the wrong way, medians of start, rise and step, upper twentieth of a step, spread of the ends."""
     moves = np.diff(values.astype(np.float64), axis=1)
     rise = np.median(values[:, -1] - values[:, 0])
-    return [f"{100 * (moves < 0).mean():.0f} %", *(f"{v:.3g}" for v in (rise, *np.quantile(moves, [0.5, 0.95])))]
+    numbers = (np.median(values[:, 0]), rise, *np.quantile(moves, [0.5, 0.95]), values[:, -1].std())
+    return [f"{100 * (moves < 0).mean():.0f} %", *(f"{number:.3g}" for number in numbers)]
 
 
 def main() -> None:
@@ -49,12 +53,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| series | mode | scaled by | wrong way | rise | step | upper step |", "|---" * 7 + "|", sep="\n")
+    print(
+        "| series | mode | scaled | wrong way | start | rise | step | upper step | spread of ends |",
+        "|---" * 9 + "|",
+        sep="\n",
+    )
     for kind in KINDS:
         print("|", " | ".join([kind, "", "real", *told(series(kind, REAL, options.seed + 1))]), "|", flush=True)
         shots = SeriesSet.from_arrays(series(kind, SHOTS, options.seed)[:, None].astype(np.float32))
         for mode in options.modes:
-            for name, transforms in (("values", {"channel_0": "identity"}), ("moves", None)):
+            for name, transforms in (("as any other", {"channel_0": "identity"}), ("one way", None)):
                 fitted = Sprout.from_pretrained().fit(shots, mode, budget="10m", transforms=transforms)
                 drawn = fitted.sample(DRAWN, seed=options.seed).values[:, 0]
                 print("|", " | ".join([kind, mode, name, *told(drawn)]), "|", flush=True)

@@ -58,10 +58,10 @@ class FakeSprout:
         shots = np.load(folder / SHOTS)
         return fake._fitted(SeriesSet.from_arrays(shots["values"], channels=list(shots["channels"])), "auto")
 
-    def _fitted(self, shots: SeriesSet, mode: str, bounds: Any = None) -> FakeSprout:
+    def _fitted(self, shots: SeriesSet, mode: str, **how: Any) -> FakeSprout:
         fitted = type(self)()
         fitted.device = self.device
-        fitted.shots, fitted.scaler = shots, Scaler.fit(shots, bounds=bounds)
+        fitted.shots, fitted.scaler = shots, Scaler.fit(shots, **how)
         fitted.fit_report = FakeReport(requested=mode)
         return fitted
 
@@ -73,11 +73,12 @@ class FakeSprout:
         budget: Any = "60s",
         seed: int = 0,
         bounds: Any = None,
+        transforms: Any = None,
         progress: Any = None,
     ) -> FakeSprout:
         if progress is not None:
             progress("fit", 1, 1)
-        return self._fitted(data, mode, bounds)
+        return self._fitted(data, mode, bounds=bounds, transforms=transforms)
 
     def sample_batches(
         self,

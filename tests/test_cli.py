@@ -213,12 +213,27 @@ def test_bounds_reach_the_scaler_and_the_account(run: Run, source: Path) -> None
     assert "bounds" not in json.loads(run("fit", source, "-o", "other", "--json")[1])
 
 
+def test_transforms_reach_the_scaler_and_the_account(run: Run, source: Path) -> None:
+    for arguments in (("run", source, "-n", 5, "-o", "out"), ("fit", source, "-o", "model")):
+        code, out, err = run(*arguments, "--transform", "load=asinh", "--json")
+        assert code == 0, err
+        told = json.loads(out)
+        assert told["transforms"] == {"load": "asinh"}
+        assert told["input"]["channels"][0]["transform"] == "asinh"
+    assert "transforms" not in json.loads(run("fit", source, "-o", "other", "--json")[1])
+
+
 @pytest.mark.parametrize(
     ("bounds", "words"),
-    [("lode=0:9", "--bounds: there is no channel 'lode'"), ("load=10:", "--bounds, channel 'load': the value 9")],
+    [
+        ("lode=asinh", "--transform: there is no channel 'lode'"),
+        ("lode=0:9", "--bounds: there is no channel 'lode'"),
+        ("load=10:", "--bounds, channel 'load': the value 9"),
+    ],
 )
 def test_bounds_that_the_series_do_not_keep(run: Run, source: Path, bounds: str, words: str) -> None:
-    code, _, err = run("run", source, "-o", "out", "--bounds", bounds)
+    option = "--transform" if "asinh" in bounds else "--bounds"
+    code, _, err = run("run", source, "-o", "out", option, bounds)
     assert code == 2 and words in err
     assert everything_in() == []
 
@@ -331,6 +346,11 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--bounds", "load=0:inf"], "NAME=LOW:HIGH"),
         (["--bounds", "load=0:", "--bounds", "load=:99"], "'load' is given bounds twice"),
         (["--model", "copies", "--bounds", "load=0:"], "the baseline copies takes no bounds"),
+        (["--transform", "load"], "'load' is not NAME=TRANSFORM"),
+        (["--transform", "load=sqrt"], "with one of: auto, identity, asinh"),
+        (["--transform", "=identity"], "NAME=TRANSFORM"),
+        (["--transform", "load=asinh", "--transform", "load=auto"], "'load' is given a transform twice"),
+        (["--model", "copies", "--transform", "load=asinh"], "the baseline copies takes no transforms"),
         (["--what"], "No such option"),
     ],
 )

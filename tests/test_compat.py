@@ -202,6 +202,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)),
         np.ones((6, 24)),
         (plain > 0).astype(float),
+        apart + np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)),
     ]
     rows = [
         {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}

@@ -20,11 +20,13 @@ from tsprout.series import SeriesSet
 
 def test_names_agree_with_the_floors_below() -> None:
     """They are written twice so that ``--help`` need not load torch."""
+    from tsprout.data.scaling import TRANSFORMS
     from tsprout.diffusion.samplers import SOLVERS
     from tsprout.fitting import MODES
 
     assert tuple(MODES) == job_options.MODES
     assert tuple(SOLVERS) == job_options.SOLVERS
+    assert tuple(TRANSFORMS) == job_options.TRANSFORMS
 
 
 def numbered(start: int, stop: int) -> SeriesSet:

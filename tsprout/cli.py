@@ -23,7 +23,7 @@ from tsprout.cli_datasets import datasets
 from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds, parse_transforms
 from tsprout.options import (
     Bounds,
     Budget,
@@ -38,6 +38,7 @@ from tsprout.options import (
     Solver,
     Start,
     Steps,
+    Transforms,
     report,
     verb,
 )
@@ -87,6 +88,7 @@ def run(
     mode: Mode = "auto",
     budget: Budget = "60s",
     bounds: Bounds = None,
+    transform: Transforms = None,
     device: Device = "cpu",
     seed: Seed = 0,
     length: Length = None,
@@ -101,7 +103,9 @@ def run(
     """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
     from tsprout import job, render
 
-    fitting = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device)
+    fitting = FitOptions(
+        model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
+    )
     sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
@@ -142,6 +146,7 @@ def fit(
     mode: Mode = "auto",
     budget: Budget = "60s",
     bounds: Bounds = None,
+    transform: Transforms = None,
     device: Device = "cpu",
     seed: Seed = 0,
     force: Force = False,
@@ -152,7 +157,9 @@ def fit(
     """Adapt the model to the series of a file and keep it as a folder."""
     from tsprout import job, render
 
-    options = FitOptions(model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device)
+    options = FitOptions(
+        model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
+    )
     with console.progress() as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)

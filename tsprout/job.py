@@ -66,6 +66,9 @@ def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") ->
     return Sprout.from_pretrained(name, device=device)
 
 
+_OPTIONS = {"bounds": "--bounds", "transforms": "--transform"}
+
+
 def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
     try:
         return base.fit(
@@ -74,12 +77,15 @@ def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress 
             budget=options.budget,
             seed=options.seed,
             bounds=options.bounds or None,
+            transforms=options.transforms or None,
             progress=progress,
         )
     except InputError as error:
         # The command line names an option where Python names an argument.
-        if error.where is not None and error.where.startswith("bounds"):
-            raise InputError(error.what, where=f"--{error.where}", fix=error.fix) from error
+        place, _, rest = (error.where or "").partition(",")
+        if place in _OPTIONS:
+            where = ",".join([_OPTIONS[place], rest]) if rest else _OPTIONS[place]
+            raise InputError(error.what, where=where, fix=error.fix) from error
         raise
 
 

@@ -13,6 +13,7 @@ from tsprout.errors import InputError
 
 MODES = ("auto", "prompt", "full", "lora", "bias", "token")
 SOLVERS = ("heun", "dpmpp-2m")
+TRANSFORMS = ("auto", "identity", "asinh", "log1p", "reflected_log1p", "hurdle", "levels")
 Bound = tuple[float | None, float | None]
 
 
@@ -45,7 +46,7 @@ class FitOptions:
     """Which model to start from and how to adapt it.
 
     ``checkpoint`` is what a baseline starts from that needs one, ``bounds`` what each channel's new values must keep,
-    ``device`` where to train and to draw.
+    ``transforms`` how a channel is scaled instead of as its values suggest, ``device`` where to train and to draw.
     """
 
     model: str = "small"
@@ -55,6 +56,7 @@ class FitOptions:
     checkpoint: str | None = None
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     device: str = "cpu"
+    transforms: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise :class:`InputError` for an option that cannot be."""
@@ -63,9 +65,9 @@ class FitOptions:
         parse_budget(self.budget)
         check_device(self.device)
         if self.model in registry.names():
-            registry.refuse_options(
-                self.model, mode=None if self.mode == "auto" else self.mode, bounds=self.bounds or None
-            )
+            mode = None if self.mode == "auto" else self.mode
+            given = {"bounds": self.bounds or None, "transforms": self.transforms or None}
+            registry.refuse_options(self.model, mode=mode, **given)
             registry.make(self.model, self.checkpoint)
         elif self.checkpoint is not None:
             fix = "Name that checkpoint itself as the model, or say --model imagenfew."
@@ -73,7 +75,8 @@ class FitOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """What was asked, for an account; what is usually not given only where it is."""
-        unusual = {"checkpoint": self.checkpoint, "bounds": {k: list(v) for k, v in self.bounds.items()}}
+        bounds, transforms = {k: list(v) for k, v in self.bounds.items()}, dict(self.transforms)
+        unusual = {"checkpoint": self.checkpoint, "bounds": bounds, "transforms": transforms}
         own = {"model": self.model, "seed": self.seed, "budget": self.budget}
         return own | {name: value for name, value in unusual.items() if value}
 
@@ -111,6 +114,25 @@ def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:
         if name in found:
             raise InputError(f"the channel {name!r} is given bounds twice", where="--bounds", fix="Give them once.")
         found[name] = (bound[0], bound[1])
+    return found
+
+
+def parse_transforms(given: Sequence[str]) -> dict[str, str]:
+    """``NAME=TRANSFORM`` of several channels.
+
+    Raises:
+        InputError: one of them says something else, or a channel is named twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, kind = text.rpartition("=")
+        if not name or kind not in TRANSFORMS:
+            fix = f"Write --transform x=identity, with one of: {', '.join(TRANSFORMS)}."
+            raise InputError(f"{text!r} is not NAME=TRANSFORM", where="--transform", fix=fix)
+        if name in found:
+            fix = "Give it once."
+            raise InputError(f"the channel {name!r} is given a transform twice", where="--transform", fix=fix)
+        found[name] = kind
     return found
 
 

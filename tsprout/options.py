@@ -17,7 +17,7 @@ import typer
 
 from tsprout.console import Console
 from tsprout.errors import InputError, TsproutError
-from tsprout.job_options import MODES, SOLVERS, ReaderOptions
+from tsprout.job_options import MODES, SOLVERS, TRANSFORMS, ReaderOptions
 from tsprout.limits import MAX_SEED, MIN_LENGTH
 
 INTERRUPTED = 130
@@ -44,6 +44,14 @@ Bounds = Annotated[
     list[str] | None,
     typer.Option(
         "--bounds", metavar="NAME=LOW:HIGH", help="What a channel's new values must keep; again for more channels."
+    ),
+]
+Transforms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--transform",
+        metavar="NAME=TRANSFORM",
+        help=f"How a channel is scaled, whatever its values suggest: {', '.join(TRANSFORMS[1:])}; again for more.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where the network works: cpu, cuda, cuda:1, ...")]

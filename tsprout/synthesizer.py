@@ -268,6 +268,11 @@ class Sprout:
         latent = scaler.transform(np.where(series.observed, series.values, np.nan), series.labels)
         how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
         fitted = fit_model(base, latent, series.lengths, mode, **how)
+        fitted.report.notes += tuple(
+            f"channel {name!r} is at one value much of the time and its labels lie far apart: fit each label by "
+            "itself, or what sets its own series apart is drawn too weakly"
+            for name in scaler.unscaled
+        )
         return Sprout(
             fitted.model,
             info=self.info,

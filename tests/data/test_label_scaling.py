@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
+from tiny_models import TRANSFORMER, woken
 
+from tsprout import Sprout
 from tsprout.data.label_scaling import LabelScaling
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError
@@ -75,15 +78,56 @@ def test_labels_of_one_series_each_are_left_alone() -> None:
     assert Scaler.fit(labelled(values, np.array(["all"] * 12, dtype=object))).labels is None
 
 
-def test_a_single_series_of_a_label_gets_the_spread_of_the_others() -> None:
+@pytest.mark.parametrize("ripple", [1e-3, 1.0, 30.0])
+def test_a_single_series_of_a_label_has_a_scale_near_its_own(ripple: float) -> None:
     values = noise(2, (11, 1, 24))
     values[5:10] += 1000
-    values[10] = 5000 + 1e-3 * values[10]
+    values[10] = 5000 + ripple * values[10]
     names = np.array(["a"] * 5 + ["b"] * 5 + ["c"], dtype=object)
-    found = Scaler.fit(labelled(values, names)).labels
-    assert found is not None
-    a, b, c = found.scale[:, 0]
-    assert min(a, b) <= c <= max(a, b)
+    scaler = Scaler.fit(labelled(values, names))
+    assert scaler.labels is not None
+    alone = scaler.transform(values, names)[10].std()
+    assert 0.33 < alone < 3.01
+    assert alone == pytest.approx(1, rel=0.3) or ripple != 1
+
+
+@pytest.mark.parametrize("sizes", [(60000.0, 3000.0, 0.1, 1e-5), (1e6, 1e-4)])
+def test_however_small_a_label_is_beside_others_its_moves_have_unit_variance(sizes: tuple[float, ...]) -> None:
+    moves = np.exp(0.02 * noise(4, (5 * len(sizes), 1, 24)).astype(np.float64).cumsum(2))
+    values = (np.repeat(sizes, 5)[:, None, None] * moves).astype(np.float32)
+    names = np.repeat([f"coin {i}" for i in range(len(sizes))], 5)
+    scaler = Scaler.fit(labelled(values, names))
+    latent = scaler.transform(values, names)
+    for k in range(len(sizes)):
+        assert 0.5 < latent[5 * k : 5 * k + 5].std() < 2
+    np.testing.assert_allclose(scaler.inverse(latent, names), values, rtol=1e-3)
+
+
+def test_a_label_of_one_series_may_vary_where_all_others_are_constant() -> None:
+    values = np.repeat(np.arange(12.0), 2)[:, None, None] * np.ones((1, 1, 24))
+    values = np.concatenate([values, 12 + 3 * noise(5, (1, 1, 24))]).astype(np.float32)
+    names = np.array([f"l{i // 2}" for i in range(24)] + ["z"], dtype=object)
+    scaler = Scaler.fit(labelled(values, names))
+    back = scaler.inverse(scaler.transform(values, names), names)
+    np.testing.assert_allclose(back, values, rtol=1e-5, atol=1e-4)
+
+
+def test_channels_with_a_spike_are_named_where_labels_lie_far_apart() -> None:
+    rng = np.random.default_rng(0)
+    sales = rng.poisson(np.repeat([1000, 5], 6)[:, None, None], (12, 1, 24)) * (rng.random((12, 1, 24)) > 0.2)
+    scaler = Scaler.fit(labelled(sales.astype(np.float32)))
+    assert scaler.labels is None and scaler.unscaled == ("channel_0",)
+    notes = Sprout(woken(TRANSFORMER)).fit(labelled(sales.astype(np.float32)), "prompt").fit_report.notes
+    assert any("fit each label by itself" in note for note in notes)
+    assert Scaler.fit(labelled(apart())).unscaled == ()
+
+
+def test_many_labels_take_no_time() -> None:
+    names = np.array([f"l{i}" for i in range(20000)])
+    found = LabelScaling(tuple(sorted(names)), np.zeros((20000, 1)), np.ones((20000, 1)))
+    begun = time.process_time()
+    found.of(names)
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("kind", ["two values", "constant"])
@@ -115,7 +159,14 @@ def test_what_cannot_be_scaled_is_refused() -> None:
     with pytest.raises(InputError, match="label 'medium'"):
         scaler.inverse(values, np.array(["low", "medium"] * 6))
     kept = scaler.to_dict()
-    for damage in ({"shift": [[0.0]]}, {"scale": [[-1.0, 1.0], [1.0, 1.0]]}, {"labels": ["low"]}, {"scale": None}):
+    for damage in (
+        {"shift": [[0.0]]},
+        {"scale": [[-1.0, 1.0], [1.0, 1.0]]},
+        {"scale": [[np.inf, 1.0], [1.0, 1.0]]},
+        {"labels": ["low"]},
+        {"labels": ["low", "low"]},
+        {"scale": None},
+    ):
         with pytest.raises(InputError, match="damaged"):
             Scaler.from_dict(kept | {"labels": kept["labels"] | damage})
     with pytest.raises(InputError, match="damaged"):

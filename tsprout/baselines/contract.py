@@ -207,7 +207,8 @@ class LatentBaseline(Baseline):
             raise InputError(f"a SeriesSet is needed, not {type(series).__name__}", where="series", fix=fix)
         check_seed(seed)
         check_usable(series)
-        scaler = Scaler.fit(series)
+        # By values: a method that shuffles, mirrors or interpolates in time would take a first value for a move.
+        scaler = Scaler.fit(series, differences=False)
         own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
         parts: list[LatentBaseline] = []
         notes: list[str] = []

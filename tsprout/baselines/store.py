@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 FACTS, STATE, SHOTS = "baseline.json", "state.safetensors", "shots.safetensors"
 FILES = (FACTS, STATE, SHOTS)
-FORMAT, VERSION = "tsprout-baseline", 1
+FORMAT, VERSION = "tsprout-baseline", 2
+_BEFORE_LABELS = 1  # of what an older tsprout reads, too: a scaler that knows nothing of labels
 _AGAIN = "Copy the folder again, or fit again."
 
 Kind = TypeVar("Kind", bound="Baseline")
@@ -59,7 +60,7 @@ def save(
         raise InputError(f"the baseline {baseline.name} has not been fitted to any series yet", fix="Call fit first.")
     facts: dict[str, Any] = {
         "format": FORMAT,
-        "format_version": VERSION,
+        "format_version": VERSION if baseline.scaler is not None and baseline.scaler.labels else _BEFORE_LABELS,
         "tsprout_version": __version__,
         "name": baseline.name,
         "settings": baseline.settings,
@@ -138,9 +139,9 @@ def _facts(folder: Path) -> dict[str, Any]:
         raise CheckpointError("the description is damaged or truncated", where=str(path), fix=_AGAIN) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise CheckpointError("this is not the description of a fitted baseline", where=str(path), fix=_AGAIN)
-    if facts.get("format_version") != VERSION:
+    if facts.get("format_version") not in (_BEFORE_LABELS, VERSION):
         raise CheckpointError(
-            f"the format has version {facts.get('format_version')!r}, and this tsprout reads version {VERSION}",
+            f"the format has version {facts.get('format_version')!r}, and this tsprout reads versions 1 and {VERSION}",
             where=str(path),
             fix="Use the tsprout that wrote it, or fit again.",
         )

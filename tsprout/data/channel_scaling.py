@@ -27,6 +27,8 @@ from tsprout.data.transforms import (
 )
 from tsprout.errors import InputError
 
+Sides = tuple[float | None, float | None]
+"""Lower and upper bound, ``None`` for an open side."""
 TRANSFORMS = ("auto", *CURVES, "hurdle", "levels")
 FAR = 4.0
 """Latent distance from the mean at which rare levels and rare bursts are kept, if :data:`LEAST_SPREAD` lets them."""
@@ -117,9 +119,7 @@ class ChannelScaling:
         }
 
 
-def fit_channel(
-    name: str, cells: np.ndarray, whole: bool, given: tuple[float | None, float | None] | None, asked: str
-) -> ChannelScaling:
+def fit_channel(name: str, cells: np.ndarray, whole: bool, given: Sides | None, asked: str) -> ChannelScaling:
     """Fit the scaling of one channel.
 
     Args:

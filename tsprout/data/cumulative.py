@@ -4,6 +4,10 @@ Its levels often differ between series by far more than it moves in one, and no 
 going the wrong way. So what is scaled is the first value of every series and then its moves, each on a scale of their
 own, and a series comes back by adding them up: :math:`x_t = x_0 + s \sum_{i \le t} m_i`, with :math:`m \ge 0` and
 :math:`s = \pm 1`. After a gap the move since the last observed step is shared out evenly over the steps that it took.
+
+Sums go astray where series come together in the end (shares of a whole, saturating curves). These, and flags that
+switch once, are scaled by their values, and what is drawn is brought into order by isotonic regression (the nearest
+series that never goes the wrong way, in least squares).
 """
 
 from __future__ import annotations
@@ -13,13 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
-from tsprout.data.channel_scaling import ChannelScaling, channel_from_dict, fit_channel
-from tsprout.data.transforms import Constant, Levels
+from tsprout.data.channel_scaling import ChannelScaling, Sides, channel_from_dict, fit_channel
+from tsprout.data.transforms import Constant, Curve, Hurdle
 
 LEAST_MOVES = 16
-"""Moves one way that a channel must show, in two series or more, and none the other way."""
-_ONE_END = 0.2  # share of the series that end at the same outermost value, from which it is a level that they reach
+"""Moves one way that a channel must show, and none the other way."""
+LEAST_SERIES, LEAST_ROUGH = 5, 2
+"""Series that must move; fewer suffice where moves are rough, for smooth series keep to one way for a while anyway."""
+_SMOOTH = 0.8  # correlation of consecutive moves, from which a channel is smooth
+_TOGETHER = 0.5  # spread of the series at their ends in units of the largest on the way, below which they come together
 
 
 @dataclass(frozen=True)
@@ -27,23 +35,32 @@ class CumulativeScaling:
     """How such a channel is scaled.
 
     Attributes:
-        whole: what its values keep to: decimals and bounds. What it says of the scale is not used.
+        whole: what its values keep to, decimals and bounds; and their scaling, where it is not by its moves.
         sign: 1 where it never falls, -1 where it never rises.
-        start, moves: scaling of first values, and of moves times ``sign``.
+        start, moves: scaling of first values, and of moves times ``sign``; ``None`` for scaling by values.
     """
 
     whole: ChannelScaling
     sign: int
-    start: ChannelScaling
-    moves: ChannelScaling
+    start: ChannelScaling | None = None
+    moves: ChannelScaling | None = None
+
+    @property
+    def channel(self) -> str:
+        """Its name."""
+        return self.whole.channel
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """``(n, length)`` in units of the channel to latents, both ``float64``, NaN where missing."""
-        return np.where(_first(x), self.start.forward(x), self.moves.forward(self.sign * _moves(x)))
+        if self.start is None or self.moves is None:
+            return self.whole.forward(x)
+        return np.where(first_cells(x), self.start.forward(x), self.moves.forward(self.sign * _moves(x)))
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Latents ``(n, length)`` to units of the channel, ``float64``, never against ``sign``; NaN where missing."""
-        first, seen = _first(z), np.isfinite(z)
+        if self.start is None or self.moves is None:
+            return self.whole.inverse(_in_order(z, self.sign))
+        first, seen = first_cells(z), np.isfinite(z)
         start = np.where(first, self.start.inverse(z), 0).sum(1, keepdims=True)
         moves = np.where(seen & ~first, np.maximum(self.moves.inverse(z), 0), np.where(first, 0, np.nan))
         x = start + self.sign * np.cumsum(np.nan_to_num(_carried_back(moves)), axis=1)
@@ -51,40 +68,42 @@ class CumulativeScaling:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :func:`cumulative_from_dict` reads them."""
-        parts = {name: getattr(self, name).to_dict() for name in ("whole", "start", "moves")}
-        return {"channel": self.whole.channel, "sign": self.sign, **parts}
+        parts = {name: getattr(self, name) for name in ("whole", "start", "moves")}
+        return {"sign": self.sign, **{name: None if part is None else part.to_dict() for name, part in parts.items()}}
 
     def describe(self) -> dict[str, Any]:
         """Plain values for a report; see :meth:`Scaler.describe`."""
-        said = "never falls" if self.sign > 0 else "never rises"
-        why = f"cumulative: {said} within a series, so that its moves are scaled ({self.moves.reason})"
-        return self.whole.describe() | {"transform": "cumulative", "reason": why, "levels": None}
+        about, said = self.whole.describe(), f"never {'falls' if self.sign > 0 else 'rises'} within a series"
+        if self.moves is None:
+            return about | {"reason": f"{about['reason']}; {said}"}
+        why = f"cumulative: {said}, so that its moves are scaled ({self.moves.reason})"
+        return about | {"transform": "cumulative", "reason": why}
 
 
-def fit_cumulative(whole: ChannelScaling, cells: np.ndarray, integer: bool) -> CumulativeScaling | None:
-    """The scaling of a channel by its moves; ``None`` where it goes both ways, or shows too little to say.
+def fit_cumulative(
+    whole: ChannelScaling, cells: np.ndarray, integer: bool, given: Sides | None
+) -> CumulativeScaling | None:
+    """The scaling of a channel that goes one way; ``None`` where it goes both ways, or shows too little to say.
 
     Args:
         whole: its scaling by its values.
         cells: ``(n_series, length)`` float64, NaN where missing.
         integer: known to be of an integer type.
+        given: bounds from the user.
     """
-    if isinstance(whole.transform, Levels | Constant):
+    if isinstance(whole.transform, Constant):
         return None
     moves = _moves(cells)
     ways = np.sign(moves)
     sign = 1 if np.nansum(ways) > 0 else -1
     right = ways == sign
-    if (ways == -sign).any() or right.sum() < LEAST_MOVES or right.any(1).sum() < 2:
+    enough = LEAST_SERIES if _smooth(moves) else LEAST_ROUGH
+    if (ways == -sign).any() or right.sum() < LEAST_MOVES or right.any(1).sum() < enough:
         return None
-    seen = np.isfinite(cells)
-    ends = cells[seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] == 1)]
-    outermost = whole.maximum if sign > 0 else whole.minimum
-    if (ends == outermost).sum() >= max(2, _ONE_END * len(ends)):
-        return None
-    first = np.where(_first(cells), cells, np.nan)
-    bounds = None if whole.lower is None and whole.upper is None else (whole.lower, whole.upper)
-    start = fit_channel(whole.channel, first, integer, bounds, "auto")
+    if not isinstance(whole.transform, Curve | Hurdle) or _come_together(cells):
+        return CumulativeScaling(whole, sign)
+    first = np.where(first_cells(cells), cells, np.nan)
+    start = fit_channel(whole.channel, first, integer, given, "auto")
     return CumulativeScaling(whole, sign, start, fit_channel(whole.channel, sign * moves, False, (0.0, None), "auto"))
 
 
@@ -96,12 +115,15 @@ def cumulative_from_dict(entry: Mapping[str, Any]) -> CumulativeScaling:
     """
     if entry["sign"] not in (1, -1):
         raise ValueError("sign must be 1 or -1")
-    whole, start, moves = (channel_from_dict(entry[name]) for name in ("whole", "start", "moves"))
-    return CumulativeScaling(whole, int(entry["sign"]), start, moves)
+    parts = [entry[name] for name in ("start", "moves")]
+    if (parts[0] is None) != (parts[1] is None):
+        raise ValueError("a cumulative channel has a start and moves, or neither")
+    whole, read = channel_from_dict(entry["whole"]), [None if p is None else channel_from_dict(p) for p in parts]
+    return CumulativeScaling(whole, int(entry["sign"]), *read)
 
 
-def _first(x: np.ndarray) -> np.ndarray:
-    """Where the first observed cell of each row is."""
+def first_cells(x: np.ndarray) -> np.ndarray:
+    """Where the first observed cell of each row of ``(n, length)`` is."""
     seen = np.isfinite(x)
     return seen & (np.cumsum(seen, axis=1) == 1)
 
@@ -119,3 +141,31 @@ def _carried_back(moves: np.ndarray) -> np.ndarray:
     """Every missing cell as the next one that is not."""
     at = np.where(np.isfinite(moves), np.arange(moves.shape[1]), moves.shape[1] - 1)
     return np.take_along_axis(moves, np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1], axis=1)
+
+
+def _smooth(moves: np.ndarray) -> bool:
+    """Whether consecutive moves within a series are nearly the same, but not all of them quite."""
+    level = np.where(np.isfinite(moves).any(1), np.nansum(moves, 1) / np.maximum(np.isfinite(moves).sum(1), 1), 0)
+    away = moves - level[:, None]
+    both = np.isfinite(away[:, 1:]) & np.isfinite(away[:, :-1])
+    total = np.where(both, away[:, 1:] ** 2 + away[:, :-1] ** 2, 0).sum() / 2
+    return bool(np.where(both, away[:, 1:] * away[:, :-1], 0).sum() > _SMOOTH * total)
+
+
+def _come_together(cells: np.ndarray) -> bool:
+    """Whether series lie much closer to each other at their ends than they do on the way."""
+    seen = np.isfinite(cells)
+    ends = cells[seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] == 1)]
+    counts = seen.sum(0)
+    mean = np.where(seen, cells, 0).sum(0) / np.maximum(counts, 1)
+    spread = np.sqrt(np.where(seen, (cells - mean) ** 2, 0).sum(0) / np.maximum(counts, 1))
+    return bool(ends.std() < _TOGETHER * spread[counts >= max(2, len(ends) / 2)].max(initial=0))
+
+
+def _in_order(z: np.ndarray, sign: int) -> np.ndarray:
+    """Each row, where observed, as the nearest one that never goes against ``sign``."""
+    out = z.copy()
+    for row in np.flatnonzero((sign * _moves(z) < 0).any(1)):
+        seen = np.isfinite(z[row])
+        out[row, seen] = sign * isotonic_regression(sign * z[row, seen]).x
+    return out

@@ -7,7 +7,7 @@ more than chance would, each label :math:`l` is scaled by itself, :math:`z' = (z
 set of its own.
 
 ``shift`` is the label's mean. ``scale`` comes from its standard deviation, whose logarithm is drawn towards that of all
-labels together with the weight of one series: few series say little of a spread, and a single one nothing.
+labels together, by a factor of three at most, with the weight of one series: few say little of a spread, and one less.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ FAR_APART = 0.2
 """Share of a channel's variance that lies between labels, less what chance puts there, from which each is scaled by
 itself."""
 _CERTAIN = 0.95  # that the means of labels differ by more than chance
-_LEAST = 1e-3  # of a label's deviation, in units of that within all labels
-_NONE = 1e-9  # a deviation below it is rounding: latents have unit variance
+_MOST = 3.0  # the factor by which a label's scale differs from its own deviation, at most
+_NONE = 1e-14  # a deviation below it is rounding: latents have unit variance
 
 
 @dataclass(frozen=True, eq=False)
 class LabelScaling:
-    """Of each of the ``labels``, as text, ``shift`` and ``scale``, ``(labels, channels)`` float64, in units of latents.
+    """Of each of the ``labels``, as text and in order, ``shift`` and ``scale``, ``(labels, strands)`` float64, in units
+    of latents.
 
-    Channels left alone have 0 and 1; those that are constant within every label a scale of 0.
+    A strand is a channel, or a part of one that has a scale of its own. Strands left alone have 0 and 1; one that is
+    constant in a label has a scale of 0 there.
     """
 
     labels: tuple[str, ...]
@@ -41,28 +43,28 @@ class LabelScaling:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, channels: Iterable[np.ndarray | None], labels: np.ndarray) -> LabelScaling | None:
-        """From scaled series and their labels; ``None`` where no channel needs it.
+    def fit(cls, strands: Iterable[np.ndarray | None], labels: np.ndarray) -> LabelScaling | None:
+        """From scaled series and their labels; ``None`` where nothing needs it.
 
         Args:
-            channels: of each ``(n_series, length)`` float64, NaN where missing; ``None`` for one to leave alone.
+            strands: of each ``(n_series, length)`` float64, NaN where missing; ``None`` for one to leave alone.
             labels: ``(n_series,)``.
         """
         names, own = np.unique(np.asarray(labels).astype(str), return_inverse=True)
         alone = np.zeros(len(names)), np.ones(len(names))
-        found = [None if cells is None else _within(cells, own, len(names)) for cells in channels]
+        found = [None if cells is None else _within(cells, own, len(names)) for cells in strands]
         if all(one is None for one in found):
             return None
         shift, scale = (np.stack(side, axis=1) for side in zip(*(one or alone for one in found), strict=True))
         return cls(tuple(map(str, names)), shift, scale)
 
     @property
-    def channels(self) -> np.ndarray:
-        """Which channels are scaled so: ``(channels,)`` bool."""
+    def strands(self) -> np.ndarray:
+        """Which are scaled so: ``(strands,)`` bool."""
         return ((self.shift != 0) | (self.scale != 1)).any(0)
 
     def of(self, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and scale of series with these ``labels``, ``(n, channels)`` each.
+        """Shift and scale of series with these ``labels``, ``(n, strands)`` each.
 
         Raises:
             InputError: no labels, or one that the shots have not.
@@ -70,32 +72,40 @@ class LabelScaling:
         if labels is None:
             raise InputError("each label is scaled by itself, and these series have none", where="labels")
         names, own = np.unique(np.asarray(labels).astype(str), return_inverse=True)
-        if unknown := sorted(set(names.tolist()) - set(self.labels)):
-            known = ", ".join(self.labels)
-            raise InputError(f"no series of the shots has the label {unknown[0]!r}", fix=f"The labels are: {known}.")
-        at = np.array([self.labels.index(name) for name in names], dtype=np.int64)[own]
-        return self.shift[at], self.scale[at]
+        at = np.minimum(np.searchsorted(self.labels, names), len(self.labels) - 1)
+        if (unknown := names != np.array(self.labels)[at]).any():
+            known = ", ".join([*self.labels[:10], "..."] if len(self.labels) > 10 else self.labels)
+            fix = f"The labels are: {known}."
+            raise InputError(f"no series of the shots has the label {str(names[unknown][0])!r}", fix=fix)
+        return self.shift[at[own]], self.scale[at[own]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; inverse of :meth:`from_dict`."""
         return {"labels": list(self.labels), "shift": self.shift.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], n_channels: int) -> LabelScaling:
-        """What :meth:`to_dict` wrote, for ``n_channels``.
+    def from_dict(cls, data: Mapping[str, Any], n_strands: int) -> LabelScaling:
+        """What :meth:`to_dict` wrote, for ``n_strands``.
 
         Raises:
             KeyError, TypeError, ValueError: it is damaged.
         """
+        labels = tuple(map(str, data["labels"]))
         shift, scale = (np.array(data[key], dtype=np.float64) for key in ("shift", "scale"))
-        wanted = (len(data["labels"]), n_channels)
-        if shift.shape != wanted or scale.shape != wanted or not (np.isfinite(shift) & (scale >= 0)).all():
-            raise ValueError("the scaling of labels has other shapes or values than it must")
-        return cls(tuple(map(str, data["labels"])), shift, scale)
+        sound = shift.shape == scale.shape == (len(labels), n_strands) and labels == tuple(sorted(set(labels)))
+        if not sound or not (np.isfinite(shift) & np.isfinite(scale) & (scale >= 0)).all():
+            raise ValueError("the scaling of labels has other names, shapes or values than it must")
+        return cls(labels, shift, scale)
+
+
+def lie_apart(cells: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether labels of one strand ``(n_series, length)`` are to be scaled each by itself, if that can be."""
+    names, own = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    return _within(cells, own, len(names)) is not None
 
 
 def _within(cells: np.ndarray, own: np.ndarray, labels: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Shift and scale of each label, ``(labels,)``, from one channel ``(n_series, length)`` of series whose labels are
+    """Shift and scale of each label, ``(labels,)``, from one strand ``(n_series, length)`` of series whose labels are
     ``own (n_series,)``; ``None`` where they do not lie far apart."""
 
     def of_label(each: np.ndarray) -> np.ndarray:
@@ -120,9 +130,9 @@ def _within(cells: np.ndarray, own: np.ndarray, labels: int) -> tuple[np.ndarray
     chance = (several[own] * level**2).sum() / freedom * others / series[several].sum()
     if between - chance <= FAR_APART * (between + within) or between <= chance * fdtri(others, freedom, _CERTAIN):
         return None
-    if within <= _NONE**2:
-        scale = np.zeros(labels)
-    else:
-        ratio = np.maximum(np.sqrt(variance / within), _LEAST)
-        scale = np.sqrt(within) * ratio ** (np.maximum(series - 1, 0) / np.maximum(series, 1))
+    spread, all_of_them = np.sqrt(variance), np.sqrt(within)
+    varied, weight = spread > _NONE, 1 / np.maximum(series, 1)
+    usual = all_of_them if all_of_them > _NONE else 1.0
+    towards = np.clip(usual / np.where(varied, spread, usual), 1 / _MOST, _MOST) ** weight
+    scale = np.where(varied, spread * towards, np.where(series > 0, 0, usual))
     return np.where(counts > 0, mean, whole), scale

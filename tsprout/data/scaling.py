@@ -7,7 +7,8 @@ differences among the series are information and stay; where labels lie far apar
 taken out as well (:mod:`tsprout.data.label_scaling`), so that what its own series differ by has unit variance. Three
 kinds of channel depart from unit variance on purpose: two-valued ones become -1 and +1 (unit second moment, however
 rare one value is); where rare levels, or rare bursts among zeros, would lie beyond four units, the standard deviation
-may go down to 0.8; constants are 0.
+may go down to 0.8; constants are 0. Channels that go one way only and channels that hardly differ from others are
+scaled by differences (:mod:`tsprout.data.cumulative`, :mod:`tsprout.data.relative`).
 
 Everything is computed in ``float64``; latents are ``float32``, so what comes back is right to about :math:`10^{-6}` of
 the channel's range, and *equal* for whole, decimal, two-valued, level and constant channels and for zeros. Missing
@@ -16,24 +17,24 @@ cells are NaN on both sides. Axis order ``(n_series, n_channels, length)``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, channel_from_dict, fit_channel
-from tsprout.data.cumulative import CumulativeScaling, cumulative_from_dict, fit_cumulative
-from tsprout.data.label_scaling import LabelScaling
-from tsprout.data.transforms import Curve, number
+from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, Sides, channel_from_dict, fit_channel
+from tsprout.data.cumulative import CumulativeScaling, cumulative_from_dict, first_cells, fit_cumulative
+from tsprout.data.label_scaling import LabelScaling, lie_apart
+from tsprout.data.relative import RelativeScaling, Scaling, parents_first, related, relative_from_dict
+from tsprout.data.transforms import Curve, Hurdle, number
 from tsprout.errors import InputError
 
 if TYPE_CHECKING:
     from tsprout.data.schema import Schema
     from tsprout.series import SeriesSet
 
-Bounds = Mapping[str, tuple[float | None, float | None]]
-
-AnyScaling = ChannelScaling | CumulativeScaling
+Bounds = Mapping[str, Sides]
 
 VERSION = 1
 
@@ -42,16 +43,29 @@ class Scaler:
     """Invertible scaling of a series set, channel by channel. Make one with :meth:`fit`.
 
     Args:
-        channels: one :class:`ChannelScaling` or :class:`CumulativeScaling` a channel, in order.
+        channels: how each is scaled, in order.
         labels: what is done within each label after that, if anything.
+        unscaled: names of channels whose labels lie far apart, but that cannot be scaled so.
+
+    Raises:
+        ValueError: channels are told from each other in a circle.
     """
 
-    def __init__(self, channels: Sequence[AnyScaling], labels: LabelScaling | None = None) -> None:
-        self.channels, self.labels = tuple(channels), labels
+    def __init__(
+        self, channels: Sequence[Scaling], labels: LabelScaling | None = None, unscaled: Sequence[str] = ()
+    ) -> None:
+        self.channels, self.labels, self.unscaled = tuple(channels), labels, tuple(unscaled)
+        self._order = parents_first(self.channels)
+        self._first_strand = np.cumsum([0, *(len(_strands(channel)) for channel in self.channels)]).tolist()
 
     @classmethod
     def fit(
-        cls, shots: SeriesSet, *, bounds: Bounds | None = None, transforms: Mapping[str, str] | None = None
+        cls,
+        shots: SeriesSet,
+        *,
+        bounds: Bounds | None = None,
+        transforms: Mapping[str, str] | None = None,
+        differences: bool = True,
     ) -> Scaler:
         """Scaling from the observed cells of the shots, and nothing else.
 
@@ -60,21 +74,32 @@ class Scaler:
             bounds: ``{channel: (lower, upper)}``, in the place of what the shots suggest for that channel; ``None``
                 on a side means unbounded on that side.
             transforms: ``{channel: name}`` with a name of :data:`TRANSFORMS`, in the place of the automatic choice.
+            differences: scale channels by differences where these are what matters; else all by their values.
 
         Raises:
             InputError: unknown channel or transform, or data that violate the bounds.
         """
         whole = [name for name in shots.channels if _is_whole(shots.schema, name)]
         values = np.where(shots.observed, shots.values, np.nan)
-        scaler = cls.fit_arrays(values, shots.channels, whole=whole, bounds=bounds, transforms=transforms)
+        how: dict[str, Any] = {"bounds": bounds, "transforms": transforms, "differences": differences}
+        scaler = cls.fit_arrays(values, shots.channels, whole=whole, **how)
         if shots.labels is None:
             return scaler
-        # What has levels, spikes or nothing but one value keeps them where the scaling of the channel has put them.
-        curved = (
-            channel.forward(values[:, i].astype(np.float64)) if _is_curved(channel) else None
-            for i, channel in enumerate(scaler.channels)
-        )
-        return cls(scaler.channels, LabelScaling.fit(curved, shots.labels))
+        unscaled: list[str] = []
+
+        def strands() -> Iterator[np.ndarray | None]:
+            for i, channel in enumerate(scaler.channels):
+                latent = scaler._latent(values, i)
+                for part, (_, here) in zip(_strands(channel), scaler._cut(i, latent), strict=True):
+                    cells = latent if here is None else np.where(here, latent, np.nan)
+                    # What has levels or a spike keeps them where the scaling of the channel has put them.
+                    yield cells if isinstance(part.transform, Curve) else None
+                    if isinstance(part.transform, Hurdle) and lie_apart(cells, labels):
+                        unscaled.append(channel.channel)
+
+        labels = shots.labels
+        found = LabelScaling.fit(strands(), labels)
+        return cls(scaler.channels, found, list(dict.fromkeys(unscaled)))
 
     @classmethod
     def fit_arrays(
@@ -85,6 +110,7 @@ class Scaler:
         whole: Sequence[str] = (),
         bounds: Bounds | None = None,
         transforms: Mapping[str, str] | None = None,
+        differences: bool = True,
     ) -> Scaler:
         """The same from a bare array ``(n_series, n_channels, length)``, NaN where not observed.
 
@@ -92,7 +118,7 @@ class Scaler:
             values: floats, in the units of the input.
             channels: their names.
             whole: channels known to be of an integer or boolean type, whatever their values.
-            bounds, transforms: as in :meth:`fit`.
+            bounds, transforms, differences: as in :meth:`fit`.
 
         Raises:
             InputError: as :meth:`fit`, or an array of another shape or with infinite values.
@@ -100,7 +126,7 @@ class Scaler:
         array = _check_shape(values, len(channels))
         _check_names(bounds, channels, "bounds")
         _check_names(transforms, channels, "transforms")
-        fitted: list[AnyScaling] = []
+        fitted: list[Scaling] = []
         for i, name in enumerate(channels):
             cells = array[:, i].astype(np.float64)
             if np.isinf(cells).any():
@@ -108,9 +134,10 @@ class Scaler:
             given = None if bounds is None or name not in bounds else _check_bounds(name, bounds[name], cells)
             asked = "auto" if transforms is None else transforms.get(name, "auto")
             plain = fit_channel(name, cells, name in whole, given, asked)
-            by_moves = fit_cumulative(plain, cells, name in whole) if asked == "auto" else None
+            by_moves = fit_cumulative(plain, cells, name in whole, given) if differences and asked == "auto" else None
             fitted.append(by_moves or plain)
-        return cls(fitted)
+        usable = [differences and (transforms or {}).get(name, "auto") == "auto" for name in channels]
+        return cls(related(array, fitted, usable))
 
     def transform(self, values: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Units of the input to latents.
@@ -128,13 +155,34 @@ class Scaler:
         array = _check_shape(values, len(self.channels))
         out = np.empty(array.shape, np.float32)
         own = None if self.labels is None else self.labels.of(labels)
-        for i, channel in enumerate(self.channels):
-            cells = channel.forward(array[:, i].astype(np.float64))
-            if own is not None:
-                shift, scale = (side[:, i, None] for side in own)
-                cells = np.divide(cells - shift, scale, out=cells * 0, where=scale > 0)
-            out[:, i] = cells
+        for i in range(len(self.channels)):
+            out[:, i] = self._within_labels(i, self._latent(array, i), own)
         return out
+
+    def _latent(self, array: np.ndarray, i: int) -> np.ndarray:
+        channel, cells = self.channels[i], array[:, i].astype(np.float64)
+        return channel.forward(array, cells) if isinstance(channel, RelativeScaling) else channel.forward(cells)
+
+    def _within_labels(
+        self, i: int, cells: np.ndarray, own: tuple[np.ndarray, np.ndarray] | None, *, undo: bool = False
+    ) -> np.ndarray:
+        """Latents of a channel scaled by those of each series' ``own`` label, or back."""
+        for strand, here in [] if own is None else self._cut(i, cells):
+            shift, scale = (side[:, strand, None] for side in own or ())
+            if undo:
+                scaled = cells * scale + shift
+            else:
+                scaled = np.divide(cells - shift, scale, out=cells * 0, where=scale > 0)
+            cells = scaled if here is None else np.where(here, scaled, cells)
+        return cells
+
+    def _cut(self, i: int, latent: np.ndarray) -> list[tuple[int, np.ndarray | None]]:
+        """The strands of a channel: their numbers, and which cells of ``(n, length)`` are theirs, ``None`` for all."""
+        number, channel = self._first_strand[i], self.channels[i]
+        if len(_strands(channel)) == 1:
+            return [(number, None)]
+        first = first_cells(latent)
+        return [(number, first), (number + 1, ~first)]
 
     def inverse(self, latent: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Latents to units of the input; whole, two-valued, level, constant and bounded channels stay so.
@@ -152,12 +200,10 @@ class Scaler:
         array = _check_shape(latent, len(self.channels))
         out = np.empty(array.shape, np.float64)
         own = None if self.labels is None else self.labels.of(labels)
-        for i, channel in enumerate(self.channels):
-            cells = array[:, i].astype(np.float64)
-            if own is not None:
-                shift, scale = (side[:, i, None] for side in own)
-                cells = cells * scale + shift
-            out[:, i] = channel.inverse(cells)
+        for i in self._order:
+            channel = self.channels[i]
+            cells = self._within_labels(i, array[:, i].astype(np.float64), own, undo=True)
+            out[:, i] = channel.inverse(out, cells) if isinstance(channel, RelativeScaling) else channel.inverse(cells)
         return out
 
     def describe(self) -> list[dict[str, Any]]:
@@ -167,8 +213,9 @@ class Scaler:
         two-valued, level or constant channel, else ``None``), decimals, lower, upper, minimum, maximum, zero_share,
         by_label (whether each label is scaled by itself).
         """
-        own = np.zeros(len(self.channels), bool) if self.labels is None else self.labels.channels
-        return [channel.describe() | {"by_label": bool(by)} for channel, by in zip(self.channels, own, strict=True)]
+        own = np.zeros(self._first_strand[-1], bool) if self.labels is None else self.labels.strands
+        parts = [bool(own[a:b].any()) for a, b in pairwise(self._first_strand)]
+        return [channel.describe() | {"by_label": by} for channel, by in zip(self.channels, parts, strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :meth:`from_dict` gives back a scaler that computes the same bits."""
@@ -192,17 +239,25 @@ class Scaler:
         try:
             channels = [_channel_from_dict(entry) for entry in data["channels"]]
             own = data.get("labels")
-            return cls(channels, None if own is None else LabelScaling.from_dict(own, len(channels)))
+            strands = sum(len(_strands(channel)) for channel in channels)
+            return cls(channels, None if own is None else LabelScaling.from_dict(own, strands))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
 
 
-def _channel_from_dict(entry: Mapping[str, Any]) -> AnyScaling:
+def _channel_from_dict(entry: Mapping[str, Any]) -> Scaling:
+    if "apart" in entry:
+        return relative_from_dict(entry)
     return cumulative_from_dict(entry) if "moves" in entry else channel_from_dict(entry)
 
 
-def _is_curved(channel: AnyScaling) -> bool:
-    return isinstance(channel, ChannelScaling) and isinstance(channel.transform, Curve)
+def _strands(channel: Scaling) -> tuple[ChannelScaling, ...]:
+    """What has a scale of its own in a channel: of a cumulative one its first values and its moves."""
+    if isinstance(channel, RelativeScaling):
+        return (channel.apart,)
+    if isinstance(channel, CumulativeScaling):
+        return (channel.whole,) if channel.start is None or channel.moves is None else (channel.start, channel.moves)
+    return (channel,)
 
 
 def _is_whole(schema: Schema | None, channel: str) -> bool:
