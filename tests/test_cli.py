@@ -350,7 +350,7 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
         (["--transform", "load=sqrt"], "with one of: auto, identity, asinh"),
         (["--transform", "=identity"], "NAME=TRANSFORM"),
         (["--transform", "load=asinh", "--transform", "load=auto"], "'load' is given a transform twice"),
-        (["--model", "copies", "--transform", "load=asinh"], "the baseline copies takes no transforms"),
+        (["--model", "copies", "--transform", "load=asinh"], "--transform: the baseline copies takes no transforms"),
         (["--what"], "No such option"),
     ],
 )

@@ -185,8 +185,8 @@ def test_unknown_settings_are_refused_everywhere(tmp_path: Path, part: str) -> N
 
 
 NESTED = [part for part in KNOWN if part.startswith("fitted.")]
-# Levels and first values of a meter have no spike, so no curve beside it.
-ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole", "start")}
+# Levels, first values and gaps have no spike, so no curve beside it.
+ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole", "start", "apart")}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError, TsproutError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, check_device
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, check_device, option
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -66,9 +66,6 @@ def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") ->
     return Sprout.from_pretrained(name, device=device)
 
 
-_OPTIONS = {"bounds": "--bounds", "transforms": "--transform"}
-
-
 def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
     try:
         return base.fit(
@@ -82,11 +79,7 @@ def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress 
         )
     except InputError as error:
         # The command line names an option where Python names an argument.
-        place, _, rest = (error.where or "").partition(",")
-        if place in _OPTIONS:
-            where = ",".join([_OPTIONS[place], rest]) if rest else _OPTIONS[place]
-            raise InputError(error.what, where=where, fix=error.fix) from error
-        raise
+        raise InputError(error.what, where=option(error.where), fix=error.fix) from error
 
 
 def fit_report(sprout: Sprout) -> dict[str, Any]:

@@ -67,7 +67,10 @@ class FitOptions:
         if self.model in registry.names():
             mode = None if self.mode == "auto" else self.mode
             given = {"bounds": self.bounds or None, "transforms": self.transforms or None}
-            registry.refuse_options(self.model, mode=mode, **given)
+            try:
+                registry.refuse_options(self.model, mode=mode, **given)
+            except InputError as error:
+                raise InputError(error.what, where=option(error.where), fix=error.fix) from error
             registry.make(self.model, self.checkpoint)
         elif self.checkpoint is not None:
             fix = "Name that checkpoint itself as the model, or say --model imagenfew."
@@ -79,6 +82,13 @@ class FitOptions:
         unusual = {"checkpoint": self.checkpoint, "bounds": bounds, "transforms": transforms}
         own = {"model": self.model, "seed": self.seed, "budget": self.budget}
         return own | {name: value for name, value in unusual.items() if value}
+
+
+def option(where: str | None) -> str | None:
+    """What the command line calls what Python calls an argument, ``bounds, channel 'x'`` for one."""
+    name, _, rest = (where or "").partition(",")
+    known = {"bounds": "--bounds", "transforms": "--transform", "mode": "--mode"}.get(name)
+    return where if known is None else ",".join([known, *([rest] if rest else [])])
 
 
 def check_device(name: str) -> None:

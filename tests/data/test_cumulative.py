@@ -90,6 +90,7 @@ def smooth(n: int) -> np.ndarray:
     [
         ("two smooth series", smooth(2)),
         ("four smooth series", smooth(4)),
+        ("two short smooth series", smooth(2)[:, 2:12]),
         ("goes both ways", counter("meter") - 6 * np.arange(24)),
         ("one series", counter("meter")[:1]),
         ("few moves", counter("meter", 3, 5)),

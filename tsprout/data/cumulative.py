@@ -26,7 +26,7 @@ LEAST_MOVES = 16
 """Moves one way that a channel must show, and none the other way."""
 LEAST_SERIES, LEAST_ROUGH = 5, 2
 """Series that must move; fewer suffice where moves are rough, for smooth series keep to one way for a while anyway."""
-_SMOOTH = 0.8  # correlation of consecutive moves, from which a channel is smooth
+_ROUGH = 0.3  # correlation of consecutive moves, up to which they are
 _TOGETHER = 0.5  # spread of the series at their ends in units of the largest on the way, below which they come together
 
 
@@ -97,7 +97,7 @@ def fit_cumulative(
     ways = np.sign(moves)
     sign = 1 if np.nansum(ways) > 0 else -1
     right = ways == sign
-    enough = LEAST_SERIES if _smooth(moves) else LEAST_ROUGH
+    enough = LEAST_ROUGH if _rough(moves) else LEAST_SERIES
     if (ways == -sign).any() or right.sum() < LEAST_MOVES or right.any(1).sum() < enough:
         return None
     if not isinstance(whole.transform, Curve | Hurdle) or _come_together(cells):
@@ -143,13 +143,20 @@ def _carried_back(moves: np.ndarray) -> np.ndarray:
     return np.take_along_axis(moves, np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1], axis=1)
 
 
-def _smooth(moves: np.ndarray) -> bool:
-    """Whether consecutive moves within a series are nearly the same, but not all of them quite."""
-    level = np.where(np.isfinite(moves).any(1), np.nansum(moves, 1) / np.maximum(np.isfinite(moves).sum(1), 1), 0)
-    away = moves - level[:, None]
-    both = np.isfinite(away[:, 1:]) & np.isfinite(away[:, :-1])
+def _rough(moves: np.ndarray) -> bool:
+    """Whether consecutive moves within a series are unlike, or all the same.
+
+    The correlation of a short series about its own mean is too low, by ``(1 + 3 r) / T`` (Kendall 1954).
+    """
+    seen = np.isfinite(moves)
+    counts = seen.sum(1)
+    away = moves - (np.where(seen, moves, 0).sum(1) / np.maximum(counts, 1))[:, None]
+    both = seen[:, 1:] & seen[:, :-1]
     total = np.where(both, away[:, 1:] ** 2 + away[:, :-1] ** 2, 0).sum() / 2
-    return bool(np.where(both, away[:, 1:] * away[:, :-1], 0).sum() > _SMOOTH * total)
+    if total <= 0:
+        return True
+    found = np.where(both, away[:, 1:] * away[:, :-1], 0).sum() / total
+    return bool(found + (1 + 3 * found) / counts[counts > 1].mean() < _ROUGH)
 
 
 def _come_together(cells: np.ndarray) -> bool:

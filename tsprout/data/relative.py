@@ -9,21 +9,23 @@ order, whatever is drawn. Channels come in the order of their means, so that the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tsprout.data.channel_scaling import ChannelScaling, channel_from_dict, fit_channel
 from tsprout.data.cumulative import CumulativeScaling
+from tsprout.data.transform_choice import Profile, choose_curve
 from tsprout.data.transforms import Constant, Curve, Levels
 
 NEAR = 0.05
 """Share of its variance that the difference of a channel from one below it may have."""
 _LOOKED_AT = 4096  # cells, before all of them are
-LEAST_CELLS = 48
-"""Cells in which a channel and the others must be observed, in two series or more."""
+LEAST_CELLS, SEEN = 48, 0.9
+"""Cells in which a channel must be observed, in two series or more, and the share of them in which another must be."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class RelativeScaling:
 
     def forward(self, values: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Latents, ``(n, length)``, of ``own`` beside all ``values (n, channels, length)`` of the same series, all in
-        their units and ``float64``; NaN where it or another that counts is missing."""
+        their units and ``float64``; NaN where it is missing, or all the others are."""
         return self.apart.forward(own - _greatest(values, self.others))
 
     def inverse(self, values: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -79,16 +81,36 @@ def related(values: np.ndarray, channels: Sequence[Scaling], usable: Sequence[bo
     """
     found, before = list(channels), list[int]()
     seen = np.isfinite(values)
-    means = np.where(seen, values, 0).sum((0, 2), dtype=np.float64) / np.maximum(seen.sum((0, 2)), 1)
+    # Where all are observed: a mean of other cells than its neighbour's may lie below it.
+    counted = whole if (whole := seen & seen.all(axis=1, keepdims=True)).any() else seen
+    means = np.where(counted, values, 0).sum((0, 2), dtype=np.float64) / np.maximum(counted.sum((0, 2)), 1)
     for j in np.argsort(means, kind="stable").tolist():
         channel, own = channels[j], seen[:, j]
         if isinstance(channel, ChannelScaling) and isinstance(channel.transform, Levels | Constant):
             continue
         curved = isinstance(channel, ChannelScaling) and isinstance(channel.transform, Curve)
         if usable[j] and curved and own.sum() >= LEAST_CELLS and own.any(1).sum() > 1:
-            found[j] = _relative(values, channels, j, [i for i in before if seen[:, i][own].all()]) or channel
+            near = [i for i in before if seen[:, i][own].mean() >= SEEN]
+            found[j] = _relative(values, channels, j, near) or channel
         before.append(j)
+    for j in reversed(parents_first(found)):
+        _hand_down(found, j)
     return found
+
+
+def _hand_down(channels: list[Scaling], j: int) -> None:
+    """No channel may rise above the upper bound of one that is never below it: that one could not follow."""
+    channel = channels[j]
+    if not isinstance(channel, RelativeScaling) or channel.whole.upper is None:
+        return
+    for i in channel.others:
+        other = channels[i]
+        own = other if isinstance(other, ChannelScaling) else other.whole
+        grid = 10.0 ** (own.decimals or 0)
+        upper = channel.whole.upper if own.decimals is None else math.floor(channel.whole.upper * grid + 1e-6) / grid
+        if own.upper is None or own.upper > upper:
+            own = replace(own, upper=upper)
+            channels[i] = own if isinstance(other, ChannelScaling) else replace(other, whole=own)
 
 
 def _relative(values: np.ndarray, channels: Sequence[Scaling], j: int, before: list[int]) -> RelativeScaling | None:
@@ -100,12 +122,19 @@ def _relative(values: np.ndarray, channels: Sequence[Scaling], j: int, before: l
     below = []
     for i in _maybe_below(values, cells, j, before):
         gap = own[cells] - values[:, i][cells]
+        gap = gap[np.isfinite(gap)]
         if gap.min() >= 0 and gap.var() <= NEAR * own[cells].var() and not _finer(channels[i], whole):
             below.append(i)
     if not below:
         return None
     others = tuple(below)
-    apart = fit_channel(whole.channel, own - _greatest(values, others), False, (0.0, None), "auto")
+    gap = own - _greatest(values, others)
+    # On a curve, whatever share of it is zero: what falls below zero is drawn as zero, and labels are scaled by it.
+    profile = Profile.of(gap)
+    curve, why = choose_curve(profile.x, profile.effective)
+    apart = fit_channel(whole.channel, gap, False, (0.0, None), curve.kind)
+    if isinstance(apart.transform, Curve):
+        apart = replace(apart, reason=f"{apart.transform.label}: {why}")
     return RelativeScaling(whole, others, tuple(channels[i].channel for i in others), apart)
 
 
@@ -124,8 +153,8 @@ def _finer(other: Scaling, whole: ChannelScaling) -> bool:
 
 
 def _greatest(values: np.ndarray, others: tuple[int, ...]) -> np.ndarray:
-    """The greatest of some channels, ``(n, length)`` float64; NaN where one of them is missing."""
-    return np.maximum.reduce([values[:, i].astype(np.float64) for i in others])
+    """The greatest of those of some channels that are observed, ``(n, length)`` float64."""
+    return np.fmax.reduce([values[:, i].astype(np.float64) for i in others])
 
 
 def relative_from_dict(entry: Mapping[str, Any]) -> RelativeScaling:

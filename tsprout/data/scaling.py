@@ -147,7 +147,8 @@ class Scaler:
             labels: ``(n_series,)``, needed where the shots' labels lie far apart, and else without effect.
 
         Returns:
-            ``float32``, same shape, NaN where ``values`` is NaN.
+            ``float32``, same shape, NaN where ``values`` is NaN, and in a channel that is scaled by how far it lies
+            above others where all of these are.
 
         Raises:
             InputError: another number of channels, or labels that the shots have not.
@@ -155,8 +156,12 @@ class Scaler:
         array = _check_shape(values, len(self.channels))
         out = np.empty(array.shape, np.float32)
         own = None if self.labels is None else self.labels.of(labels)
-        for i in range(len(self.channels)):
-            out[:, i] = self._within_labels(i, self._latent(array, i), own)
+        known = array.copy() if any(isinstance(channel, RelativeScaling) for channel in self.channels) else array
+        for i in self._order:
+            latent = self._latent(known, i)
+            out[:, i] = self._within_labels(i, latent, own)
+            if known is not array:  # what has no latent cannot be told from when values come back
+                known[:, i][np.isnan(latent)] = np.nan
         return out
 
     def _latent(self, array: np.ndarray, i: int) -> np.ndarray:
