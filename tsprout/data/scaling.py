@@ -85,7 +85,7 @@ class Scaler:
         scaler = cls.fit_arrays(values, shots.channels, whole=whole, **how)
         if shots.labels is None:
             return scaler
-        unscaled: list[str] = []
+        labels, unscaled = shots.labels, list[str]()
 
         def strands() -> Iterator[np.ndarray | None]:
             for i, channel in enumerate(scaler.channels):
@@ -97,7 +97,6 @@ class Scaler:
                     if isinstance(part.transform, Hurdle) and lie_apart(cells, labels):
                         unscaled.append(channel.channel)
 
-        labels = shots.labels
         found = LabelScaling.fit(strands(), labels)
         return cls(scaler.channels, found, list(dict.fromkeys(unscaled)))
 
