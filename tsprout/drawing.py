@@ -51,7 +51,7 @@ def draw_batches(
         TsproutError: the model draws what is not finite.
     """
     shots, scaler = source.shots, source.scaler
-    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan), shots.labels)
+    latent = scaler.latent(shots)
     own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
     memories: dict[bytes, Memory | None] = {}

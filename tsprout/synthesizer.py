@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tsprout import checkpoint as checkpoints
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
@@ -265,7 +263,7 @@ class Sprout:
         check_usable(series)
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
-        latent = scaler.transform(np.where(series.observed, series.values, np.nan), series.labels)
+        latent = scaler.latent(series)
         how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
         fitted = fit_model(base, latent, series.lengths, mode, **how)
         fitted.report.notes += tuple(

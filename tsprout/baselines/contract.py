@@ -209,7 +209,7 @@ class LatentBaseline(Baseline):
         check_usable(series)
         # By values: a method that shuffles, mirrors or interpolates in time would take a first value for a move.
         scaler = Scaler.fit(series, differences=False)
-        own = _scaled(series, scaler) if self.keeps_gaps else _latent(series, scaler)
+        own = scaler.latent(series) if self.keeps_gaps else _latent(series, scaler)
         parts: list[LatentBaseline] = []
         notes: list[str] = []
         for number, members in enumerate(self._groups(series)):
@@ -275,8 +275,4 @@ class LatentBaseline(Baseline):
 
 
 def _latent(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    return complete(_scaled(series, scaler), series.lengths)
-
-
-def _scaled(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    return scaler.transform(np.where(series.observed, series.values, np.nan), series.labels)
+    return complete(scaler.latent(series), series.lengths)

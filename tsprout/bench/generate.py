@@ -78,7 +78,7 @@ def _fitted(cell: Cell, split: Split, device: str) -> Sprout:
 def from_scratch(model: Denoiser, shots: SeriesSet, *, config: FinetuneConfig = SCRATCH, seed: int = 0) -> Sprout:
     """The network of ``model`` from fresh weights, fitted to the shots with part of them held back for the judge."""
     scaler = Scaler.fit(shots)
-    latent = scaler.transform(np.where(shots.observed, shots.values, np.nan), shots.labels)
+    latent = scaler.latent(shots)
     fresh = Denoiser(model.config, seed=seed).to(model.device)
     found = fit_model(
         fresh, latent, shots.lengths, "full", seconds=_NO_CLOCK, seed=seed, labels=shots.labels, config=config

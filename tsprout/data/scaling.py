@@ -80,7 +80,7 @@ class Scaler:
             InputError: unknown channel or transform, or data that violate the bounds.
         """
         whole = [name for name in shots.channels if _is_whole(shots.schema, name)]
-        values = np.where(shots.observed, shots.values, np.nan)
+        values = _observed(shots)
         how: dict[str, Any] = {"bounds": bounds, "transforms": transforms, "differences": differences}
         scaler = cls.fit_arrays(values, shots.channels, whole=whole, **how)
         if shots.labels is None:
@@ -162,6 +162,10 @@ class Scaler:
             if known is not array:  # what has no latent cannot be told from when values come back
                 known[:, i][np.isnan(latent)] = np.nan
         return out
+
+    def latent(self, series: SeriesSet) -> np.ndarray:
+        """:meth:`transform` of the observed values of a set, with its labels."""
+        return self.transform(_observed(series), series.labels)
 
     def _latent(self, array: np.ndarray, i: int) -> np.ndarray:
         channel, cells = self.channels[i], array[:, i].astype(np.float64)
@@ -262,6 +266,10 @@ def _strands(channel: Scaling) -> tuple[ChannelScaling, ...]:
     if isinstance(channel, CumulativeScaling):
         return (channel.whole,) if channel.start is None or channel.moves is None else (channel.start, channel.moves)
     return (channel,)
+
+
+def _observed(series: SeriesSet) -> np.ndarray:
+    return np.where(series.observed, series.values, np.nan)
 
 
 def _is_whole(schema: Schema | None, channel: str) -> bool:
