@@ -115,8 +115,8 @@ PAPER = ModelConfig(
     solver="heun",
     steps=36,
 )
-# Guided, six steps draw as well as eight and better than ten unguided ones (docs/experiments/guidance.md). Drawing starts
-# where training still meets the noise, and spends no step below what it can tell (docs/experiments/noise-range.md).
+# Guided, six steps draw as well as eight and better than ten unguided ones (docs/experiments/guidance.md), if none of
+# them is spent on noise that training hardly meets or that hides nothing (docs/experiments/noise-range.md).
 SMALL = ModelConfig(sigma_min=0.03, sigma_max=20.0, steps=6, guidance=1.3)
 CONFIGS: dict[str, ModelConfig] = {"paper": PAPER, "small": SMALL}
 
