@@ -71,6 +71,11 @@ class ChannelScaling:
         """Whether the channel holds whole numbers only."""
         return self.decimals is not None and self.decimals <= 0
 
+    @property
+    def strands(self) -> tuple[ChannelScaling, ...]:
+        """What has a scale of its own: all of it."""
+        return (self,)
+
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Units of the channel to latent, both ``float64`` of any shape."""
         return (self.transform.forward(x) - self.shift) / self.scale

@@ -50,6 +50,11 @@ class CumulativeScaling:
         """Its name."""
         return self.whole.channel
 
+    @property
+    def strands(self) -> tuple[ChannelScaling, ...]:
+        """What has a scale of its own: first values and moves, or the values."""
+        return (self.whole,) if self.start is None or self.moves is None else (self.start, self.moves)
+
     def forward(self, x: np.ndarray) -> np.ndarray:
         """``(n, length)`` in units of the channel to latents, both ``float64``, NaN where missing."""
         if self.start is None or self.moves is None:

@@ -48,6 +48,11 @@ class RelativeScaling:
         """Its name."""
         return self.whole.channel
 
+    @property
+    def strands(self) -> tuple[ChannelScaling, ...]:
+        """What has a scale of its own: the difference."""
+        return (self.apart,)
+
     def forward(self, values: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Latents, ``(n, length)``, of ``own`` beside all ``values (n, channels, length)`` of the same series, all in
         their units and ``float64``; NaN where it is missing, or all the others are."""

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.channel_scaling import TRANSFORMS, ChannelScaling, Sides, channel_from_dict, fit_channel
-from tsprout.data.cumulative import CumulativeScaling, cumulative_from_dict, first_cells, fit_cumulative
+from tsprout.data.channel_scaling import TRANSFORMS, Sides, channel_from_dict, fit_channel
+from tsprout.data.cumulative import cumulative_from_dict, first_cells, fit_cumulative
 from tsprout.data.label_scaling import LabelScaling, lie_apart
 from tsprout.data.relative import RelativeScaling, Scaling, parents_first, related, relative_from_dict
 from tsprout.data.transforms import Curve, Hurdle, number
@@ -56,7 +56,7 @@ class Scaler:
     ) -> None:
         self.channels, self.labels, self.unscaled = tuple(channels), labels, tuple(unscaled)
         self._order = parents_first(self.channels)
-        self._first_strand = np.cumsum([0, *(len(_strands(channel)) for channel in self.channels)]).tolist()
+        self._first_strand = np.cumsum([0, *(len(channel.strands) for channel in self.channels)]).tolist()
 
     @classmethod
     def fit(
@@ -90,7 +90,7 @@ class Scaler:
         def strands() -> Iterator[np.ndarray | None]:
             for i, channel in enumerate(scaler.channels):
                 latent = scaler._latent(values, i)
-                for part, (_, here) in zip(_strands(channel), scaler._cut(i, latent), strict=True):
+                for part, (_, here) in zip(channel.strands, scaler._cut(i, latent), strict=True):
                     cells = latent if here is None else np.where(here, latent, np.nan)
                     # What has levels or a spike keeps them where the scaling of the channel has put them.
                     yield cells if isinstance(part.transform, Curve) else None
@@ -187,7 +187,7 @@ class Scaler:
     def _cut(self, i: int, latent: np.ndarray) -> list[tuple[int, np.ndarray | None]]:
         """The strands of a channel: their numbers, and which cells of ``(n, length)`` are theirs, ``None`` for all."""
         number, channel = self._first_strand[i], self.channels[i]
-        if len(_strands(channel)) == 1:
+        if len(channel.strands) == 1:
             return [(number, None)]
         first = first_cells(latent)
         return [(number, first), (number + 1, ~first)]
@@ -247,7 +247,7 @@ class Scaler:
         try:
             channels = [_channel_from_dict(entry) for entry in data["channels"]]
             own = data.get("labels")
-            strands = sum(len(_strands(channel)) for channel in channels)
+            strands = sum(len(channel.strands) for channel in channels)
             return cls(channels, None if own is None else LabelScaling.from_dict(own, strands))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
@@ -257,15 +257,6 @@ def _channel_from_dict(entry: Mapping[str, Any]) -> Scaling:
     if "apart" in entry:
         return relative_from_dict(entry)
     return cumulative_from_dict(entry) if "moves" in entry else channel_from_dict(entry)
-
-
-def _strands(channel: Scaling) -> tuple[ChannelScaling, ...]:
-    """What has a scale of its own in a channel: of a cumulative one its first values and its moves."""
-    if isinstance(channel, RelativeScaling):
-        return (channel.apart,)
-    if isinstance(channel, CumulativeScaling):
-        return (channel.whole,) if channel.start is None or channel.moves is None else (channel.start, channel.moves)
-    return (channel,)
 
 
 def _observed(series: SeriesSet) -> np.ndarray:
