@@ -185,8 +185,8 @@ def test_unknown_settings_are_refused_everywhere(tmp_path: Path, part: str) -> N
 
 
 NESTED = [part for part in KNOWN if part.startswith("fitted.")]
-# Levels, first values and gaps have no spike, so no curve beside it.
-ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole", "start", "apart")}
+# Levels, first values, gaps and what goes round have no spike, so no curve beside it.
+ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole", "start", "apart", "unwound")}
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +203,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.ones((6, 24)),
         (plain > 0).astype(float),
         apart + np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)),
+        np.mod(10 * np.arange(6)[:, None] + 15 * np.arange(24) + 20 * plain, 360),
     ]
     rows = [
         {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}

@@ -23,6 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from tsprout.data.channel_scaling import ChannelScaling
+from tsprout.data.circular import CircularScaling
 from tsprout.data.label_scaling import LabelScaling
 from tsprout.data.schema import Schema
 from tsprout.data.transforms import Constant, Curve, Hurdle, Levels
@@ -42,7 +43,7 @@ def _names(*classes: Any) -> list[str]:
     return [f.name for cls in classes for f in fields(cls)]
 
 
-_PARTS = ("whole", "start", "moves", "apart")  # of cumulative and relative channels
+_PARTS = ("whole", "start", "moves", "apart", "unwound")  # of cumulative, relative and circular channels
 
 
 def _channel(place: str, *more: str) -> dict[str, frozenset[str]]:
@@ -74,7 +75,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
     # Of what a model was fitted on all of it, but for the report, which is an account.
     "fitted.scaler": frozenset(("version", "channels", "labels")),
     "fitted.scaler.labels": frozenset(f.name for f in fields(LabelScaling)),
-    **_channel("fitted.scaler.channels", "sign", "others", "names", *_PARTS),
+    **_channel("fitted.scaler.channels", "others", "names", *_PARTS, *_names(CircularScaling)),
     **{key: known for part in _PARTS for key, known in _channel(f"fitted.scaler.channels.{part}").items()},
     "fitted.calibration": frozenset(("factor", "shift", "gains", "bands", "labels")),
     "fitted.shots": frozenset(("channels", "ids", "time_kind", "frequency", "labels", "static", "schema")),

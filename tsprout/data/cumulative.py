@@ -59,12 +59,12 @@ class CumulativeScaling:
         """``(n, length)`` in units of the channel to latents, both ``float64``, NaN where missing."""
         if self.start is None or self.moves is None:
             return self.whole.forward(x)
-        return np.where(first_cells(x), self.start.forward(x), self.moves.forward(self.sign * _moves(x)))
+        return np.where(first_cells(x), self.start.forward(x), self.moves.forward(self.sign * moves_of(x)))
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Latents ``(n, length)`` to units of the channel, ``float64``, never against ``sign``; NaN where missing."""
         if self.start is None or self.moves is None:
-            return self.whole.inverse(_in_order(z, self.sign))
+            return self.whole.inverse(in_order(z, self.sign))
         first, seen = first_cells(z), np.isfinite(z)
         start = np.where(first, self.start.inverse(z), 0).sum(1, keepdims=True)
         moves = np.where(seen & ~first, np.maximum(self.moves.inverse(z), 0), np.where(first, 0, np.nan))
@@ -98,7 +98,7 @@ def fit_cumulative(
     """
     if isinstance(whole.transform, Constant):
         return None
-    moves = _moves(cells)
+    moves = moves_of(cells)
     ways = np.sign(moves)
     sign = 1 if np.nansum(ways) > 0 else -1
     right = ways == sign
@@ -133,13 +133,14 @@ def first_cells(x: np.ndarray) -> np.ndarray:
     return seen & (np.cumsum(seen, axis=1) == 1)
 
 
-def _moves(x: np.ndarray) -> np.ndarray:
-    """From the last observed cell before to each observed one, a step: NaN in the first of a row and where missing."""
+def moves_of(x: np.ndarray, *, per_step: bool = True) -> np.ndarray:
+    """From the last observed cell before to each observed one, a step or in all: NaN in the first of a row and where
+    missing."""
     seen, at = np.isfinite(x), np.arange(x.shape[1])
     last = np.maximum.accumulate(np.where(seen, at, -1), axis=1)
     before = np.concatenate([np.full((len(x), 1), -1), last[:, :-1]], axis=1)
-    moved = (x - np.take_along_axis(x, np.maximum(before, 0), axis=1)) / np.maximum(at - before, 1)
-    return np.where(before >= 0, moved, np.nan)
+    moved = x - np.take_along_axis(x, np.maximum(before, 0), axis=1)
+    return np.where(before >= 0, moved / np.maximum(at - before, 1) if per_step else moved, np.nan)
 
 
 def _carried_back(moves: np.ndarray) -> np.ndarray:
@@ -174,10 +175,10 @@ def _come_together(cells: np.ndarray) -> bool:
     return bool(ends.std() < _TOGETHER * spread[counts >= max(2, len(ends) / 2)].max(initial=0))
 
 
-def _in_order(z: np.ndarray, sign: int) -> np.ndarray:
+def in_order(z: np.ndarray, sign: int) -> np.ndarray:
     """Each row, where observed, as the nearest one that never goes against ``sign``."""
     out = z.copy()
-    for row in np.flatnonzero((sign * _moves(z) < 0).any(1)):
+    for row in np.flatnonzero((sign * moves_of(z) < 0).any(1)):
         seen = np.isfinite(z[row])
         out[row, seen] = sign * isotonic_regression(sign * z[row, seen]).x
     return out

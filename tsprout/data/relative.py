@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tsprout.data.channel_scaling import ChannelScaling, channel_from_dict, fit_channel
+from tsprout.data.circular import CircularScaling
 from tsprout.data.cumulative import CumulativeScaling
 from tsprout.data.transform_choice import Profile, choose_curve
 from tsprout.data.transforms import Constant, Curve, Levels
@@ -73,7 +74,7 @@ class RelativeScaling:
         return self.whole.describe() | {"transform": "relative", "reason": why}
 
 
-Scaling = ChannelScaling | CumulativeScaling | RelativeScaling
+Scaling = ChannelScaling | CumulativeScaling | RelativeScaling | CircularScaling
 
 
 def related(values: np.ndarray, channels: Sequence[Scaling], usable: Sequence[bool]) -> list[Scaling]:
@@ -91,7 +92,8 @@ def related(values: np.ndarray, channels: Sequence[Scaling], usable: Sequence[bo
     means = np.where(counted, values, 0).sum((0, 2), dtype=np.float64) / np.maximum(counted.sum((0, 2)), 1)
     for j in np.argsort(means, kind="stable").tolist():
         channel, own = channels[j], seen[:, j]
-        if isinstance(channel, ChannelScaling) and isinstance(channel.transform, Levels | Constant):
+        levelled = isinstance(channel, ChannelScaling) and isinstance(channel.transform, Levels | Constant)
+        if levelled or isinstance(channel, CircularScaling):
             continue
         curved = isinstance(channel, ChannelScaling) and isinstance(channel.transform, Curve)
         if usable[j] and curved and own.sum() >= LEAST_CELLS and own.any(1).sum() > 1:

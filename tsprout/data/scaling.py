@@ -8,7 +8,8 @@ taken out as well (:mod:`tsprout.data.label_scaling`), so that what its own seri
 kinds of channel depart from unit variance on purpose: two-valued ones become -1 and +1 (unit second moment, however
 rare one value is); where rare levels, or rare bursts among zeros, would lie beyond four units, the standard deviation
 may go down to 0.8; constants are 0. Channels that go one way only and channels that hardly differ from others are
-scaled by differences (:mod:`tsprout.data.cumulative`, :mod:`tsprout.data.relative`).
+scaled by differences (:mod:`tsprout.data.cumulative`, :mod:`tsprout.data.relative`), and what goes round is followed
+beyond its edge (:mod:`tsprout.data.circular`).
 
 Everything is computed in ``float64``; latents are ``float32``, so what comes back is right to about :math:`10^{-6}` of
 the channel's range, and *equal* for whole, decimal, two-valued, level and constant channels and for zeros. Missing
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsprout.data.channel_scaling import TRANSFORMS, Sides, channel_from_dict, fit_channel
+from tsprout.data.circular import circular_from_dict, fit_circular
 from tsprout.data.cumulative import cumulative_from_dict, first_cells, fit_cumulative
 from tsprout.data.label_scaling import LabelScaling, lie_apart
 from tsprout.data.relative import RelativeScaling, Scaling, parents_first, related, relative_from_dict
@@ -133,8 +135,12 @@ class Scaler:
             given = None if bounds is None or name not in bounds else _check_bounds(name, bounds[name], cells)
             asked = "auto" if transforms is None else transforms.get(name, "auto")
             plain = fit_channel(name, cells, name in whole, given, asked)
-            by_moves = fit_cumulative(plain, cells, name in whole, given) if differences and asked == "auto" else None
-            fitted.append(by_moves or plain)
+            found: Scaling | None = None
+            if differences and asked == "auto":
+                found = fit_cumulative(plain, cells, name in whole, given)
+                if found is None and given is None:
+                    found = fit_circular(plain, cells)
+            fitted.append(found or plain)
         usable = [differences and (transforms or {}).get(name, "auto") == "auto" for name in channels]
         return cls(related(array, fitted, usable))
 
@@ -256,6 +262,8 @@ class Scaler:
 def _channel_from_dict(entry: Mapping[str, Any]) -> Scaling:
     if "apart" in entry:
         return relative_from_dict(entry)
+    if "period" in entry:
+        return circular_from_dict(entry)
     return cumulative_from_dict(entry) if "moves" in entry else channel_from_dict(entry)
 
 

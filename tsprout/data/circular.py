@@ -1,0 +1,206 @@
+r"""The scaling of a channel that goes round: a direction, a phase, the hour of the day.
+
+After its greatest value comes its least, so that a small move across that edge looks like the largest there is, and
+what a smooth scale makes of it is drawn anywhere between. Here a series is followed round instead: moves longer than
+half the period :math:`P` are taken the other way, the unwound series :math:`u` is put so many whole turns back that its
+mean lies within one turn of ``cut`` (the direction that series are seen in least), and is scaled by its values; what
+comes back is :math:`u` modulo :math:`P`. A channel that only ever goes one way round is put in order by isotonic
+regression, and one that does so at one speed (an hour beside hourly values) keeps to that speed exactly.
+
+Periods are those of clocks, calendars and circles: 360, :math:`2 \pi`, 24, and for whole numbers 7, 12 and 60, too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tsprout.data.channel_scaling import ChannelScaling, channel_from_dict, fit_channel
+from tsprout.data.cumulative import LEAST_MOVES, in_order, moves_of
+from tsprout.data.transforms import Constant, Hurdle, number
+
+# (period, where it may begin), of decimals and of whole numbers.
+Begins = tuple[float, ...]
+PERIODS: tuple[tuple[float, Begins], ...] = ((360.0, (0.0, -180.0)), (2 * math.pi, (0.0, -math.pi)), (24.0, (0.0,)))
+WHOLE_PERIODS: tuple[tuple[float, Begins], ...] = (
+    (7.0, (0.0, 1.0)),
+    (12.0, (0.0, 1.0)),
+    (24.0, (0.0, 1.0)),
+    (60.0, (0.0,)),
+    (360.0, (0.0, -180.0)),
+)
+LEAST_ROUND, LEAST_SERIES = 3, 2
+"""Moves across the edge that a channel must show, and series that must."""
+_SEEN = 0.9  # of the period that values must range over
+_NEAR = 0.25  # of the period: half of the moves across the edge are shorter, taken the short way
+_FAR = 0.1  # of all moves may be longer than a quarter of the period: what jumps anywhere goes round nothing
+
+
+@dataclass(frozen=True)
+class CircularScaling:
+    """How such a channel is scaled.
+
+    Attributes:
+        whole: what its values keep to: decimals, and the turn as bounds.
+        period: of a turn, from ``lower``; ``closed``: values lie above ``lower`` up to the end of the turn, else from
+            ``lower`` on and below it.
+        grid, anchor: distance of neighbouring values, 0 for none, and one of them.
+        cut: where the turn begins that the means of unwound series are put in.
+        unwound: scaling of these.
+        sign: 1 where it only ever goes up, -1 down, 0 both ways.
+        speed: moves of every step, where all are the same; ``None`` where they are not.
+    """
+
+    whole: ChannelScaling
+    period: float
+    lower: float
+    closed: bool
+    grid: float
+    anchor: float
+    cut: float
+    unwound: ChannelScaling
+    sign: int = 0
+    speed: float | None = None
+
+    @property
+    def channel(self) -> str:
+        """Its name."""
+        return self.whole.channel
+
+    @property
+    def strands(self) -> tuple[ChannelScaling, ...]:
+        """What has a scale of its own: the unwound series."""
+        return (self.unwound,)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """``(n, length)`` in units of the channel to latents, both ``float64``, NaN where missing."""
+        return self.unwound.forward(_put_back(unwind(x, self.period), self.period, self.cut))
+
+    def inverse(self, z: np.ndarray) -> np.ndarray:
+        """Latents ``(n, length)`` to units of the channel, ``float64``, NaN where missing."""
+        u = self.unwound.inverse(z if self.sign == 0 or self.speed is not None else in_order(z, self.sign))
+        if self.speed is not None:
+            passed = self.speed * np.arange(z.shape[1])
+            u = self._on_grid(_row_mean(u - passed)) + np.where(np.isfinite(z), passed, np.nan)
+        turned = self._on_grid(u) - self.lower
+        within = self.period - np.mod(-turned, self.period) if self.closed else np.mod(turned, self.period)
+        return self.whole.kept(self.lower + within)
+
+    def _on_grid(self, u: np.ndarray) -> np.ndarray:
+        # Before it is wound: 359.7 on whole degrees is 360, and that is 0.
+        return np.round((u - self.anchor) / self.grid) * self.grid + self.anchor if self.grid else u
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :func:`circular_from_dict` reads them."""
+        return vars(self) | {"whole": self.whole.to_dict(), "unwound": self.unwound.to_dict()}
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a report; see :meth:`Scaler.describe`."""
+        way = {1: " up", -1: " down"}.get(self.sign, "")
+        why = f"circular: goes round{way} every {self.period:g}, so that it is followed beyond the edge"
+        return self.whole.describe() | {"transform": "circular", "reason": why, "levels": None}
+
+
+def fit_circular(whole: ChannelScaling, cells: np.ndarray) -> CircularScaling | None:
+    """The scaling of a channel that goes round; ``None`` where it does not, or shows too little to say.
+
+    Args:
+        whole: its scaling by its values.
+        cells: ``(n_series, length)`` float64, NaN where missing.
+    """
+    # A spike among directions is no direction: calm is written as 0.
+    found = None if isinstance(whole.transform, Constant | Hurdle) else _turn(whole, cells)
+    if found is None:
+        return None
+    period, lower, grid, anchor = found
+    moves = moves_of(cells, per_step=False)
+    seen = np.isfinite(moves)
+    across = seen & (np.abs(moves) > period / 2)
+    if across.sum() < LEAST_ROUND or across.any(1).sum() < LEAST_SERIES:
+        return None
+    free = unwind(cells, period)
+    sign, speed = _pace(free, period)
+    short = np.abs(moves - period * np.round(moves / period))
+    if speed is None and (np.median(short[across]) > _NEAR * period or np.mean(short[seen] > period / 4) > _FAR):
+        return None
+    # Its least value is never seen where it is written as the greatest.
+    closed = bool(np.nanmax(cells) >= lower + period - 1e-6 * period and np.nanmin(cells) > lower + 1e-6 * period)
+    cut = _least_seen(np.mod(_row_mean(free)[np.isfinite(cells).any(1), 0], period), period)
+    unwound = fit_channel(whole.channel, _put_back(free, period, cut), False, (None, None), "identity")
+    unwound = replace(unwound, decimals=None)  # what is wound up again has a grid of its own
+    bounds = replace(whole, lower=lower, upper=lower + period)
+    return CircularScaling(bounds, period, lower, closed, grid, anchor, cut, unwound, sign, speed)
+
+
+def circular_from_dict(entry: Mapping[str, Any]) -> CircularScaling:
+    """What :meth:`CircularScaling.to_dict` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: ``entry`` is not one.
+    """
+    period, lower, grid, anchor, cut = (number(entry[name]) for name in ("period", "lower", "grid", "anchor", "cut"))
+    speed = None if entry["speed"] is None else number(entry["speed"])
+    sign, closed = entry["sign"], entry["closed"]
+    if period <= 0 or grid < 0 or sign not in (1, 0, -1) or not isinstance(closed, bool):
+        raise ValueError("a turn needs a period above 0, a grid, and a way round")
+    whole, unwound = (channel_from_dict(entry[name]) for name in ("whole", "unwound"))
+    return CircularScaling(whole, period, lower, closed, grid, anchor, cut, unwound, int(sign), speed)
+
+
+def unwind(x: np.ndarray, period: float) -> np.ndarray:
+    """Each row of ``(n, length)`` followed round from its first value, every move taken the short way."""
+    moves = moves_of(x, per_step=False)
+    turns = np.cumsum(np.nan_to_num(np.round(moves / period)), axis=1)
+    return np.where(np.isfinite(x), x - period * turns, np.nan)
+
+
+def _turn(whole: ChannelScaling, cells: np.ndarray) -> tuple[float, float, float, float] | None:
+    """Period, where it begins, grid and anchor, of those that the values fit into; ``None`` where there is none."""
+    values = np.unique(cells[np.isfinite(cells)])
+    low, high = float(values[0]), float(values[-1])
+    counted = whole.integer and values.size > 2
+    step = float(np.gcd.reduce(np.round(np.diff(values)).astype(np.int64))) if counted else 0.0
+    for period, begins in WHOLE_PERIODS if whole.integer else PERIODS:
+        slack = 1e-4 * period
+        starts = [start for start in begins if start - slack <= low and high <= start + period + slack]
+        # Hours run to 23, weekdays from 0 or 1, but nobody has seen all of 360 directions.
+        wide = high - low >= _SEEN * period and (not whole.integer or period == 360)
+        if starts and (wide or (counted and high - low == period - step)):
+            decimals = 0.0 if whole.decimals is None else 10.0**-whole.decimals
+            grid, anchor = (step or 1.0, low) if whole.integer else (decimals, 0.0)
+            return period, max(starts), grid, anchor
+    return None
+
+
+def _pace(free: np.ndarray, period: float) -> tuple[int, float | None]:
+    """Which way unwound series go, 0 for both, and how far in a step, if always as far."""
+    moves = moves_of(free)
+    moves = moves[np.isfinite(moves)]
+    if len(moves) < LEAST_MOVES or (np.any(moves < 0) and np.any(moves > 0)):
+        return 0, None
+    sign = int(np.sign(moves.sum()))
+    return sign, float(np.median(moves)) if np.ptp(moves) <= 1e-5 * period and sign else None
+
+
+def _put_back(u: np.ndarray, period: float, cut: float) -> np.ndarray:
+    """Each row so many whole turns away that its mean lies within a turn of ``cut``."""
+    return u - period * np.floor((_row_mean(u) - cut) / period)
+
+
+def _row_mean(u: np.ndarray) -> np.ndarray:
+    """Of what is observed in each row of ``(n, length)``: ``(n, 1)``, 0 where nothing is."""
+    seen = np.isfinite(u)
+    mean: np.ndarray = np.where(seen, u, 0).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
+    return mean
+
+
+def _least_seen(directions: np.ndarray, period: float) -> float:
+    """The middle of the widest arc without any of ``directions (n,)``, each from 0 to ``period``."""
+    at = np.sort(directions)
+    arcs = np.diff(np.append(at, at[0] + period))
+    widest = int(np.argmax(arcs))
+    return float(np.mod(at[widest] + arcs[widest] / 2, period))
