@@ -36,6 +36,33 @@ TURNS: dict[str, tuple[float, float, float]] = {
 STEADY = ("hour", "third hour", "third hour to 24", "weekday", "month", "minute")
 
 
+def on_and_off(n: int = 12, length: int = 48, chance: float = 0.1) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (rng.random((n, 1)) < 0.5) ^ (np.cumsum(rng.random((n, length)) < chance, 1) % 2).astype(bool)
+
+
+def near(values: np.ndarray, width: float) -> np.ndarray:
+    return values + width * np.random.default_rng(4).standard_normal(values.shape)
+
+
+def states(levels: tuple[float, ...]) -> np.ndarray:
+    rng, kept = np.random.default_rng(1), np.zeros((12, 48))
+    for step in range(48):
+        moved = rng.random(12) < (0.1 if step else 1)
+        kept[:, step] = np.where(moved, rng.choice(levels, 12), kept[:, max(step - 1, 0)])
+    return kept
+
+
+def set_back() -> np.ndarray:
+    """Hours since something that happens every six to twenty-four."""
+    rng, since = np.random.default_rng(2), np.zeros((20, 48))
+    since[:, 0] = rng.integers(0, 24, 20)
+    for step in range(1, 48):
+        again = (since[:, step - 1] >= 23) | (rng.random(20) < np.where(since[:, step - 1] > 5, 0.05, 0))
+        since[:, step] = np.where(again, 0, since[:, step - 1] + 1)
+    return since
+
+
 def goes_round(kind: str, n: int = 10, length: int = 24, seed: int = 0) -> np.ndarray:
     """``(n, length)`` float32."""
     rng = np.random.default_rng(seed)
@@ -135,9 +162,28 @@ def half() -> np.ndarray:
     return goes_round("hour", 10, 24) // 2
 
 
-@pytest.mark.parametrize("made", [noise, humid, switch, calm, lambda: goes_round("degrees", 1), half])
-def test_what_is_no_circle_is_scaled_by_its_values(made: Any) -> None:
-    values = made()
+NOT_ROUND = {
+    "noise": noise,
+    "humidity": humid,
+    "a switch": switch,
+    "0 or 360": lambda: np.where(on_and_off(), 360, 0),
+    "-180 or 180": lambda: np.where(on_and_off(), 180, -180),
+    "24 volts": lambda: near(np.where(on_and_off(), 23.8, 0.15), 0.05),
+    "350 watts": lambda: near(np.where(on_and_off(), 350, 6), 1.5),
+    "quarters": lambda: states((0, 90, 180, 270, 360)),
+    "three of 360": lambda: states((0, 175, 350)),
+    "months at random": lambda: states(tuple(range(1, 13))),
+    "a counter set back": set_back,
+    "calm": calm,
+    "one series": lambda: goes_round("degrees", 1),
+    "hours of half a day": half,
+}
+
+
+@pytest.mark.parametrize("why", NOT_ROUND)
+def test_what_is_no_circle_is_scaled_by_its_values(why: str) -> None:
+    made = NOT_ROUND[why]
+    values = np.asarray(made(), np.float32)
     found = fit(values).channels[0]
     assert not isinstance(found, CircularScaling) or (made is half and found.period == 12)
 
@@ -146,11 +192,13 @@ def test_it_can_be_declined() -> None:
     values = goes_round("degrees")
     asked: list[dict[str, Any]] = [
         {"transforms": {"channel_0": "identity"}},
-        {"bounds": {"channel_0": (0, 360)}},
+        {"bounds": {"channel_0": (0, 359.99)}},  # leaves no room for all of the turn
         {"differences": False},
     ]
     for options in asked:
         assert not isinstance(fit(values, **options).channels[0], CircularScaling)
+    for room in ((0, 360), (None, 400), (-1, None)):
+        assert isinstance(fit(values, bounds={"channel_0": room}).channels[0], CircularScaling)
 
 
 def test_what_is_told_of_it() -> None:
@@ -210,3 +258,52 @@ def test_a_model_draws_whole_turns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Sprout.from_pretrained(tmp_path / "model").sample(40, seed=1).values, drawn)
     assert drawn[:, 0].min() >= 0 and drawn[:, 0].max() < 360 and (drawn == np.round(drawn)).all()
     np.testing.assert_array_equal(np.mod(np.diff(drawn[:, 1], axis=1), 24), 1)
+
+
+@pytest.mark.parametrize(("step", "count"), [(0.5, 48), (22.5, 16)])
+def test_decimal_grids_are_kept(step: float, count: int) -> None:
+    rng = np.random.default_rng(0)
+    moves = np.ones((12, 48)) if step == 0.5 else rng.integers(-1, 2, (12, 48))
+    values = np.mod(rng.integers(0, count, (12, 1)) + moves.cumsum(1), count) * step
+    scaler = fit(values.astype(np.float32))
+    drawn = scaler.inverse(rng.standard_normal((300, 1, 48)).cumsum(2) / 3)
+    assert isinstance(scaler.channels[0], CircularScaling)
+    assert set(np.unique(drawn)) <= set((np.arange(count) * step).tolist())
+
+
+def test_north_as_360_beside_a_little_calm() -> None:
+    values = goes_round("tens", 20)
+    rare = np.random.default_rng(0).random(values.shape) < 0.005
+    scaler = fit(np.where(rare, 0, values))
+    back = scaler.inverse(scaler.transform(values[:, None]))[:, 0]
+    assert isinstance(scaler.channels[0], CircularScaling)
+    np.testing.assert_array_equal(back, values)
+    often = np.random.default_rng(0).random(values.shape) < 0.05
+    both = fit(np.where(often, 0, values).astype(np.float32))
+    back = both.inverse(both.transform(np.where(often, 0, values)[:, None]))[:, 0]
+    np.testing.assert_array_equal(back, np.where(often, 0, values))
+
+
+@pytest.mark.parametrize("kind", STEADY)
+def test_gaps_do_not_break_the_pace(kind: str) -> None:
+    whole, period = goes_round(kind, 12, 60), TURNS[kind][0]
+    values = whole.copy()
+    values[0, 5:25] = values[1, :14] = values[2, 40:] = np.nan
+    values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
+    scaler = fit(values)
+    assert isinstance(scaler.channels[0], CircularScaling) and scaler.channels[0].speed == TURNS[kind][2]
+    np.testing.assert_array_equal(scaler.inverse(scaler.transform(values[:, None]))[:, 0], values)
+    from_whole = fit(whole)
+    np.testing.assert_array_equal(from_whole.inverse(from_whole.transform(values[:, None]))[:, 0], values)
+    assert period == scaler.channels[0].period
+
+
+@pytest.mark.parametrize("starts", [(0,), (0, 12), (5, 6, 20)])
+def test_series_that_begin_at_few_hours_do_so_when_drawn(starts: tuple[int, ...]) -> None:
+    values = np.mod(np.tile(starts, 8)[:, None] + np.arange(48), 24).astype(np.float32)
+    scaler = fit(values)
+    drawn = scaler.inverse(2 * np.random.default_rng(0).standard_normal((200, 1, 48)))[:, 0]
+    assert set(np.unique(drawn[:, 0])) <= set(starts)
+    np.testing.assert_array_equal(np.mod(np.diff(drawn, axis=1), 24), 1)
+    again = Scaler.from_dict(json.loads(json.dumps(scaler.to_dict())))
+    np.testing.assert_array_equal(again.inverse(scaler.transform(values[:, None])), values[:, None])

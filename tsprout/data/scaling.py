@@ -137,9 +137,7 @@ class Scaler:
             plain = fit_channel(name, cells, name in whole, given, asked)
             found: Scaling | None = None
             if differences and asked == "auto":
-                found = fit_cumulative(plain, cells, name in whole, given)
-                if found is None and given is None:
-                    found = fit_circular(plain, cells)
+                found = fit_cumulative(plain, cells, name in whole, given) or fit_circular(plain, cells, given)
             fitted.append(found or plain)
         usable = [differences and (transforms or {}).get(name, "auto") == "auto" for name in channels]
         return cls(related(array, fitted, usable))
