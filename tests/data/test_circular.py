@@ -170,6 +170,8 @@ NOT_ROUND = {
     "-180 or 180": lambda: np.where(on_and_off(), 180, -180),
     "24 volts": lambda: near(np.where(on_and_off(), 23.8, 0.15), 0.05),
     "350 watts": lambda: near(np.where(on_and_off(), 350, 6), 1.5),
+    "0, 180 or 360": lambda: np.where(states((0, 1)) > 0, 180, np.where(on_and_off(chance=0.3), 360, 0)),
+    "large numbers": lambda: np.random.default_rng(0).integers(0, 2**62, (12, 48)).astype(float),
     "quarters": lambda: states((0, 90, 180, 270, 360)),
     "three of 360": lambda: states((0, 175, 350)),
     "months at random": lambda: states(tuple(range(1, 13))),

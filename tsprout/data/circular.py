@@ -34,6 +34,7 @@ WHOLE_PERIODS: tuple[tuple[float, Begins], ...] = (
     (60.0, (0.0,)),
     (360.0, (0.0, -180.0)),
 )
+_WIDEST = 400.0  # values beyond are on none of these turns
 LEAST_ROUND, LEAST_SERIES = 3, 2
 """Moves across the edge that a channel must show, and series that must."""
 _SEEN = 0.9  # of the period that values must range over
@@ -207,8 +208,10 @@ def _goes_round(cells: np.ndarray, period: float, lower: float, grid: float, spe
         return True
     short = np.abs(moves - period * np.round(moves / period))
     moved = short > 1e-6 * period
-    longest = min(_NEAR * period, _ALIKE * np.median(short[moved & ~across]) if (moved & ~across).any() else 0)
-    if np.median(short[across]) > longest or np.mean(short[moved] > period / 4) > _FAR:
+    others = short[moved & ~across]
+    if not len(others) or np.mean(short[moved] > period / 4) > _FAR:
+        return False
+    if np.median(short[across]) > min(_NEAR * period, _ALIKE * np.median(others)):
         return False
     # A counter that is set back lands on its least value from anywhere.
     landed, left = cells[across], (cells - moves)[across]
@@ -230,6 +233,8 @@ def _turn(whole: ChannelScaling, cells: np.ndarray) -> tuple[float, float, float
     """Period, where it begins, grid and anchor, of those that the values fit into; ``None`` where there is none."""
     values = np.unique(cells[np.isfinite(cells)])
     low, high = float(values[0]), float(values[-1])
+    if max(-low, high) > _WIDEST:
+        return None
     unit = 0.0 if whole.decimals is None else 10.0 ** -max(whole.decimals, 0)
     step = float(np.gcd.reduce(np.round(np.diff(values) / unit).astype(np.int64))) * unit if unit else 0.0
     for period, begins in WHOLE_PERIODS if whole.integer else PERIODS:
