@@ -10,12 +10,10 @@ real series has; ``with temperature``: correlation of the temperature with the d
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
-import torch
+from both_ways import asked, both_ways
 
-from tsprout import SeriesSet, Sprout
+from tsprout import SeriesSet
 
 LENGTH, SHOTS, DRAWN = 24, 20, 300
 CHANNELS = ("direction", "hour", "temperature", "weekday")
@@ -49,19 +47,13 @@ def told(values: np.ndarray) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--modes", nargs="+", default=["prompt"])
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = asked(__doc__)
     head = ["mode", "scaled", "outside", "step", "far", "other hours", "other weekdays", "with temperature"]
     print("| " + " | ".join(head) + " |", "|---" * len(head) + "|", sep="\n")
     print("|", " | ".join(["", "real", *told(series(DRAWN, options.seed + 1))]), "|", flush=True)
     shots = SeriesSet.from_arrays(series(SHOTS, options.seed), channels=CHANNELS)
-    for mode in options.modes:
-        for name, transforms in (("as any other", dict.fromkeys(CHANNELS, "identity")), ("going round", None)):
-            fitted = Sprout.from_pretrained().fit(shots, mode, budget="10m", transforms=transforms)
-            print("|", " | ".join([mode, name, *told(fitted.sample(DRAWN, seed=options.seed).values)]), "|", flush=True)
+    for mode, name, drawn in both_ways(shots, options, "going round", DRAWN):
+        print("|", " | ".join([mode, name, *told(drawn)]), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ beside those of 300 real series.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
-import torch
+from both_ways import asked, both_ways
 
-from tsprout import SeriesSet, Sprout
+from tsprout import SeriesSet
 
 LENGTH, SHOTS, REAL, DRAWN = 24, 12, 300, 200
 KINDS = ("meters", "growth", "rain", "cases", "progress")
@@ -48,11 +46,7 @@ def told(values: np.ndarray) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--modes", nargs="+", default=["prompt"])
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = asked(__doc__)
     print(
         "| series | mode | scaled | wrong way | start | rise | step | upper step | spread of ends |",
         "|---" * 9 + "|",
@@ -61,11 +55,8 @@ def main() -> None:
     for kind in KINDS:
         print("|", " | ".join([kind, "", "real", *told(series(kind, REAL, options.seed + 1))]), "|", flush=True)
         shots = SeriesSet.from_arrays(series(kind, SHOTS, options.seed)[:, None].astype(np.float32))
-        for mode in options.modes:
-            for name, transforms in (("as any other", {"channel_0": "identity"}), ("one way", None)):
-                fitted = Sprout.from_pretrained().fit(shots, mode, budget="10m", transforms=transforms)
-                drawn = fitted.sample(DRAWN, seed=options.seed).values[:, 0]
-                print("|", " | ".join([kind, mode, name, *told(drawn)]), "|", flush=True)
+        for mode, name, drawn in both_ways(shots, options, "one way", DRAWN):
+            print("|", " | ".join([kind, mode, name, *told(drawn[:, 0])]), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tsprout.model import Denoiser
 from tsprout.staging import write_file
 from tsprout.train.calibration import calibrate
 from tsprout.train.drawing import draw_many
-from tsprout.train.fewshot import Task, entry, prepare, summarise
+from tsprout.train.fewshot import BESIDE, Task, entry, prepare, summarise
 from tsprout.train.finetune import FinetuneConfig, finetune
 from tsprout.train.judge import Judgement
 from tsprout.train.shots import memory_of
@@ -66,14 +66,12 @@ def within(model: Denoiser, text: str) -> Denoiser:
 
 def scores(model: Denoiser, row: int | None, task: Task, ranges: list[str], after: bool, seed: int) -> dict[str, Any]:
     """An entry of each range."""
-    own, found = model.config, {}
-    beside = {kind: dict(both) for kind, both in task.yardstick.beside("fast").items()}
-    for kind, both in task.yardstick.beside("paper").items():
-        beside[kind] |= both
+    own, found, ruler = model.config, {}, task.yardstick
+    beside = {kind: ruler.beside("fast")[kind] | ruler.beside("paper")[kind] for kind in BESIDE}
     for text in ranges:
-        values = drawn(within(model, text), task, row, n=task.yardstick.size, after=after, seed=seed)
+        values = drawn(within(model, text), task, row, n=ruler.size, after=after, seed=seed)
         model.config = own
-        found[text] = entry(task.yardstick.score(values, "fast") | task.yardstick.score(values, "paper"), beside)
+        found[text] = entry(ruler.score(values, "fast") | ruler.score(values, "paper"), beside)
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tsprout.baselines import registry
 from tsprout.budget import parse_budget
@@ -15,6 +15,7 @@ MODES = ("auto", "prompt", "full", "lora", "bias", "token")
 SOLVERS = ("heun", "dpmpp-2m")
 TRANSFORMS = ("auto", "identity", "asinh", "log1p", "reflected_log1p", "hurdle", "levels")
 Bound = tuple[float | None, float | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,22 +110,18 @@ def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:
     Raises:
         InputError: one of them says something else, or a channel is named twice.
     """
-    found: dict[str, Bound] = {}
-    for text in given:
-        name, equals, sides = text.rpartition("=")
+
+    def read(sides: str) -> Bound | None:
         low, colon, high = sides.partition(":")
         try:
             bound = tuple(float(side) if side.strip() else None for side in (low, high))
         except ValueError:
-            bound = ()
+            return None
         told = [side for side in bound if side is not None]
-        if not (name and equals and colon and told and all(map(math.isfinite, told))):
-            fix = "Write --bounds x=0:100, or x=0: for a lower bound alone."
-            raise InputError(f"{text!r} is not NAME=LOW:HIGH", where="--bounds", fix=fix)
-        if name in found:
-            raise InputError(f"the channel {name!r} is given bounds twice", where="--bounds", fix="Give them once.")
-        found[name] = (bound[0], bound[1])
-    return found
+        return (bound[0], bound[1]) if colon and told and all(map(math.isfinite, told)) else None
+
+    form, fix = "NAME=LOW:HIGH", "Write --bounds x=0:100, or x=0: for a lower bound alone."
+    return _by_channel(given, read, "--bounds", form, fix, ("bounds", "Give them once."))
 
 
 def parse_transforms(given: Sequence[str]) -> dict[str, str]:
@@ -133,16 +130,34 @@ def parse_transforms(given: Sequence[str]) -> dict[str, str]:
     Raises:
         InputError: one of them says something else, or a channel is named twice.
     """
-    found: dict[str, str] = {}
+
+    def read(kind: str) -> str | None:
+        return kind if kind in TRANSFORMS else None
+
+    form, fix = "NAME=TRANSFORM", f"Write --transform x=identity, with one of: {', '.join(TRANSFORMS)}."
+    return _by_channel(given, read, "--transform", form, fix, ("a transform", "Give it once."))
+
+
+def _by_channel(
+    given: Sequence[str], read: Callable[[str], T | None], where: str, form: str, fix: str, once: tuple[str, str]
+) -> dict[str, T]:
+    """What ``read`` makes of the part after the last ``=``, by the channel before it.
+
+    Args:
+        given: texts of the ``form``.
+        read: gives ``None`` for what it cannot read.
+        where, form, fix: of the message about such a text.
+        once: what a channel is given twice, and what to do.
+    """
+    found: dict[str, T] = {}
     for text in given:
-        name, _, kind = text.rpartition("=")
-        if not name or kind not in TRANSFORMS:
-            fix = f"Write --transform x=identity, with one of: {', '.join(TRANSFORMS)}."
-            raise InputError(f"{text!r} is not NAME=TRANSFORM", where="--transform", fix=fix)
+        name, _, rest = text.rpartition("=")
+        value = read(rest)
+        if not name or value is None:
+            raise InputError(f"{text!r} is not {form}", where=where, fix=fix)
         if name in found:
-            fix = "Give it once."
-            raise InputError(f"the channel {name!r} is given a transform twice", where="--transform", fix=fix)
-        found[name] = kind
+            raise InputError(f"the channel {name!r} is given {once[0]} twice", where=where, fix=once[1])
+        found[name] = value
     return found
 
 

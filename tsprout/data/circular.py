@@ -106,8 +106,7 @@ class CircularScaling:
         if not self.phases:
             return self._on_grid(at)
         known = np.array(self.phases)
-        away = np.mod(at - known + self.period / 2, self.period) - self.period / 2
-        return known[np.abs(away).argmin(1)][:, None]
+        return known[np.abs(_short(at - known, self.period)).argmin(1)][:, None]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :func:`circular_from_dict` reads them."""
@@ -184,12 +183,21 @@ def unwind(x: np.ndarray, period: float, speed: float | None = None) -> np.ndarr
     """Each row of ``(n, length)`` followed round from its first value, every move taken the short way; or along a
     ``speed``, whatever gaps there are."""
     if speed is not None:
-        passed = speed * np.arange(x.shape[1])
-        phase = np.where(first_cells(x), x - passed, 0).sum(1, keepdims=True)
-        return x - period * np.round((x - passed - phase) / period)
+        return x - period * np.round(_beside_pace(x, speed) / period)
     moves = moves_of(x, per_step=False)
     turns = np.cumsum(np.nan_to_num(np.round(moves / period)), axis=1)
     return np.where(np.isfinite(x), x - period * turns, np.nan)
+
+
+def _short(moves: np.ndarray, period: float) -> np.ndarray:
+    """``moves`` taken the short way round."""
+    return moves - period * np.round(moves / period)
+
+
+def _beside_pace(x: np.ndarray, speed: float) -> np.ndarray:
+    """How far each of ``(n, length)`` lies from where its row's first value and a ``speed`` lead."""
+    away = x - speed * np.arange(x.shape[1])
+    return away - np.where(first_cells(x), away, 0).sum(1, keepdims=True)
 
 
 def _within(given: Sides | None, lower: float, upper: float) -> bool:
@@ -206,7 +214,7 @@ def _goes_round(cells: np.ndarray, period: float, lower: float, grid: float, spe
         return False
     if speed is not None:
         return True
-    short = np.abs(moves - period * np.round(moves / period))
+    short = np.abs(_short(moves, period))
     moved = short > 1e-6 * period
     others = short[moved & ~across]
     if not len(others) or np.mean(short[moved] > period / 4) > _FAR:
@@ -251,13 +259,11 @@ def _turn(whole: ChannelScaling, cells: np.ndarray) -> tuple[float, float, float
 def _pace(cells: np.ndarray, period: float) -> tuple[int, float | None]:
     """Which way series go, 0 for both, and how far in a step, if always as far."""
     beside = np.diff(cells, axis=1)
-    moves = (beside - period * np.round(beside / period))[np.isfinite(beside)]
+    moves = _short(beside[np.isfinite(beside)], period)
     if len(moves) < LEAST_MOVES or (np.any(moves < 0) and np.any(moves > 0)):
         return 0, None
     sign, speed = int(np.sign(moves.sum())), float(np.median(moves))
-    away = cells - speed * np.arange(cells.shape[1])
-    away = away - np.where(first_cells(cells), away, 0).sum(1, keepdims=True)
-    astray = np.abs(away - period * np.round(away / period))
+    astray = np.abs(_short(_beside_pace(cells, speed), period))
     steady = sign != 0 and bool(np.nanmax(astray) <= 1e-4 * period)
     return sign, speed if steady else None
 
