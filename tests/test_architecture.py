@@ -44,7 +44,7 @@ FLOORS = {
     5: ("synthesizer", "drawing", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
-    2: ("model", "model_config", "data", "metrics", "baselines", "identity"),
+    2: ("model", "model_config", "data", "metrics", "baselines", "identity", "likeness"),
     1: ("nn", "diffusion", "series", "arrays", "devices"),
     0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
 }

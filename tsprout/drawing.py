@@ -12,6 +12,7 @@ import torch
 from tsprout.data.scaling import Scaler
 from tsprout.errors import TsproutError
 from tsprout.identity import dressed, label_groups, templates
+from tsprout.likeness import Likeness
 from tsprout.model import Denoiser
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
@@ -55,6 +56,7 @@ def draw_batches(
     own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
     memories: dict[bytes, Memory | None] = {}
+    likeness = Likeness.of(shots)
     correction = source.calibration
     usual = source.model.config
     if correction is not None and any(value not in (None, getattr(usual, name)) for name, value in how.items()):
@@ -82,6 +84,8 @@ def draw_batches(
                 "the model produced values that are not finite", fix="Fit again with another seed or mode."
             )
         labels = None if shots.labels is None else shots.labels[some]
-        yield dressed(shots, scaler.inverse(latent, labels), lengths, some, start)
+        values = scaler.inverse(latent, labels)
+        dealt = some if likeness is None else likeness.deal(values, lengths, some)
+        yield dressed(shots, values, lengths, dealt, start)
         if progress is not None:
             progress("sample", min(start + size, n), n)

@@ -1,7 +1,8 @@
 """Who a synthetic series is: its length, label, static columns, time stamps and id, taken after those of the shots.
 
 Every synthetic series has one of the shots as its *template*. Templates are dealt out in turn, in shuffled order, so
-that lengths, labels and static columns keep the shares they have among the shots. Values come from the model alone.
+that lengths, labels and static columns keep the shares they have among the shots, and then change hands among series of
+one label and length (:mod:`tsprout.likeness`). Values come from the model alone.
 """
 
 from __future__ import annotations

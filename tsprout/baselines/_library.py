@@ -135,6 +135,10 @@ class LibraryBaseline(LatentBaseline):
             raise TsproutError(f"{self.package} drew an array of shape {drawn.shape}", fix=_TELL)
         return drawn if box is None else box.back(drawn)
 
+    @property
+    def _alters(self) -> bool:
+        return False
+
     def _boxed(self, latent: np.ndarray) -> Range:
         assert self.box is not None
         return Range.of(latent, *self.box)

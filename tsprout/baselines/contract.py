@@ -27,6 +27,7 @@ from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError, TsproutError
 from tsprout.identity import dressed, templates
+from tsprout.likeness import Likeness
 from tsprout.limits import check_seed, check_whole
 from tsprout.series import SeriesSet, concatenate
 
@@ -234,6 +235,7 @@ class LatentBaseline(Baseline):
         scaler = self.scaler
         assert scaler is not None
         own, groups = _latent(shots, scaler), self._groups(shots)
+        likeness = None if self._alters else Likeness.of(shots)
         size = max(1, min(_AT_ONCE, _CELLS_AT_ONCE // own[0].size))
         for start, some in zip(range(0, n, size), templates(n, len(shots), seed, size), strict=True):
             lengths = shots.lengths[some]
@@ -249,9 +251,16 @@ class LatentBaseline(Baseline):
                 fix = "Fit again with another seed, or leave out what is extreme in the series."
                 raise TsproutError(f"the baseline {self.name} drew values that are not finite", fix=fix)
             labels = None if shots.labels is None else shots.labels[some]
-            yield dressed(shots, scaler.inverse(latent, labels), lengths, some, start)
+            values = scaler.inverse(latent, labels)
+            dealt = some if likeness is None else likeness.deal(values, lengths, some)
+            yield dressed(shots, values, lengths, dealt, start)
             if progress is not None:
                 progress("sample", start + len(some), n)
+
+    @property
+    def _alters(self) -> bool:
+        """Whether what is drawn for a template is that shot altered, to which its times belong."""
+        return type(self)._draw is not LatentBaseline._draw
 
     def _groups(self, series: SeriesSet) -> list[np.ndarray]:
         """Sorted indices of the series of each part."""
