@@ -27,6 +27,7 @@ FLOORS = {
     ),
     6: (
         "job",
+        "job_impute",
         "job_options",
         "publish",
         "evaluation",
@@ -41,11 +42,11 @@ FLOORS = {
         "reservoir",
         "bench",
     ),
-    5: ("synthesizer", "drawing", "published", "fitting", "peer"),
+    5: ("synthesizer", "drawing", "imputing", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "model_config", "data", "metrics", "baselines", "identity", "likeness"),
-    1: ("nn", "diffusion", "series", "arrays", "devices"),
+    1: ("nn", "diffusion", "covariance", "series", "arrays", "devices"),
     0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

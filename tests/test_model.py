@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_models import CONFIGS, PADDED, TRANSFORMER, woken
 
+from tsprout.diffusion.denoiser import loss_weight
 from tsprout.errors import InputError
 from tsprout.model import CONFIGS as NAMED
 from tsprout.model import Denoiser, ModelConfig, Noised
@@ -82,6 +83,16 @@ def test_groups_of_unlike_channels_have_the_losses_each_has_alone(name: str) -> 
     gradients = [torch.autograd.grad(x.sum(), list(model.parameters()), allow_unused=True) for x in (together, alone)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_not_counted_is_seen_and_not_learnt() -> None:
+    model = woken(CONFIGS["transformer"])
+    clean, noise = torch.randn(3, 2, 16, generator=seeded()), torch.randn(3, 2, 16, generator=seeded(1))
+    counted, everything = torch.rand(3, 2, 16, generator=seeded(2)) > 0.3, torch.ones(3, 2, 16, dtype=torch.bool)
+    sigma = torch.tensor([0.1, 1.0, 5.0])
+    error = (model(clean + sigma[:, None, None] * noise, sigma) - clean) ** 2 * counted
+    expected = error.sum((1, 2)) / counted.sum((1, 2)) * loss_weight(sigma, model.config.sigma_data)
+    torch.testing.assert_close(model.losses(clean, everything, sigma, noise, counted=counted), expected)
 
 
 @pytest.mark.parametrize("garbage", [1e4, float("nan"), float("inf")])

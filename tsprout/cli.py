@@ -195,6 +195,41 @@ def sample(
 
 @app.command()
 @verb
+def impute(
+    file: File,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to make.", show_default=False)],
+    draws: Annotated[int, typer.Option(help="A gap gets the median of so many draws; of 1 that draw.")] = 15,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Fill hidden values, too, and say how far off they are.")
+    ] = True,
+    model: Model = "small",
+    mode: Mode = "prompt",
+    budget: Budget = "60s",
+    bounds: Bounds = None,
+    transform: Transforms = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    force: Force = False,
+    *,
+    reader: ReaderOptions,
+    console: Console,
+) -> Mapping[str, Any]:
+    """Fill what is missing in series; what is there stays."""
+    from tsprout import job_impute, render
+
+    options = FitOptions(
+        model, mode, budget, seed, None, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
+    )
+    with console.progress() as progress:
+        account = job_impute.impute(
+            file, out, reader=reader, options=options, draws=draws, check=check, force=force, progress=progress
+        )
+    render.impute(console, account)
+    return account
+
+
+@app.command()
+@verb
 def evaluate(
     real: Annotated[Path, typer.Argument(metavar="REAL", help="Real series.", show_default=False)],
     synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Synthetic series.", show_default=False)],

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from tsprout.data.checks import check_guidance
 from tsprout.data.scaling import Scaler
-from tsprout.errors import TsproutError
+from tsprout.diffusion.samplers import solver_by_name
+from tsprout.errors import InputError, TsproutError
 from tsprout.identity import dressed, label_groups, templates
 from tsprout.likeness import Likeness
-from tsprout.model import Denoiser
+from tsprout.limits import check_whole
+from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
 from tsprout.train.calibration import Calibration, calibrate
@@ -34,6 +37,18 @@ class Source:
     trained: bool
     row: int | None
     calibration: Calibration | None
+
+
+def check_drawing(how: Mapping[str, Any], config: ModelConfig) -> None:
+    """Refuse ``steps``, ``solver`` or ``guidance`` that cannot be; ``None`` is the model's own.
+
+    Raises:
+        InputError: says which.
+    """
+    if how["steps"] is not None and check_whole(how["steps"], "steps") < 1:
+        raise InputError(f"{how['steps']} solver steps are too few", where="steps", fix="Give at least 1.")
+    check_guidance(how["guidance"], "guidance")
+    solver_by_name(how["solver"] or config.solver)
 
 
 def draw_batches(

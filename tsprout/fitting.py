@@ -24,6 +24,11 @@ MODES = ("auto", "prompt", *TRAINED_MODES)
 _PATIENCE = 2.0
 _BY_THE_CLOCK = "training was stopped by the clock: the machine was slow, and another run may stop elsewhere"
 
+UNSCALED = (
+    "channel {} is at one value much of the time and its labels lie far apart: fit each label by itself, or what sets "
+    "its own series apart is drawn too weakly"
+)
+
 
 @dataclass
 class FitReport:

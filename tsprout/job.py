@@ -66,7 +66,8 @@ def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") ->
     return Sprout.from_pretrained(name, device=device)
 
 
-def _fitted(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
+def fit_series(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
+    """A model fitted to series as the options say; its errors name options of the command line."""
     try:
         return base.fit(
             real,
@@ -121,7 +122,7 @@ def fit(
     with watch.stage("load"):
         base = load_model(options.model, options.checkpoint, options.device)
     with watch.stage("fit"):
-        sprout = _fitted(base, real, options, progress)
+        sprout = fit_series(base, real, options, progress)
     with watch.stage("save"):
         sprout.save_pretrained(out, force=force)
     return {
@@ -271,7 +272,7 @@ def run(
         if sampling.length is not None:
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):
-        sprout = _fitted(base, real, fitting, progress)
+        sprout = fit_series(base, real, fitting, progress)
     reservoir = Reservoir(KEPT, np.random.default_rng(sampling.seed))
     with staged_folder(out, RUN_FILES, force=force) as folder:
         with watch.stage("sample"):

@@ -22,7 +22,7 @@ from tsprout.diffusion.denoiser import (
     training_sigma,
     uniform_sigma,
 )
-from tsprout.diffusion.samplers import karras_schedule, solver_by_name
+from tsprout.diffusion.samplers import Denoise, karras_schedule, solver_by_name
 from tsprout.errors import InputError
 from tsprout.model_config import CHOICES, CONFIGS, PAPER, SMALL, ModelConfig, check
 from tsprout.nn.conditioning import Memory
@@ -146,17 +146,19 @@ class Denoiser(nn.Module):
         noise: Tensor,
         rows: Tensor | None = None,
         memory: Memory | None = None,
+        counted: Tensor | None = None,
     ) -> Tensor:
         """Weighted squared error of each series, mean over its observed cells: ``(batch,)``.
 
         In training mode weighted as configured, in evaluation mode always as in EDM, so that models compare; with the
         learned weighting the gradient alone is weighted, and the value is EDM's. An unobserved cell counts as 0 under
-        its noise, whatever ``clean`` holds there, and not at all in the loss.
+        its noise, whatever ``clean`` holds there, and not at all in the loss; ``counted``, by default ``observed``: the
+        cells that do count.
         """
         if observed is not None:
             clean = torch.where(observed, clean, 0)
         estimate = self(clean + sigma[:, None, None] * noise, sigma, rows, memory)
-        return self._weighed(estimate, clean, observed, sigma)
+        return self._weighed(estimate, clean, observed if counted is None else counted, sigma)
 
     def losses_of_groups(self, groups: Sequence[Noised]) -> list[Tensor]:
         """:meth:`losses` of groups that differ in their channels; in one pass where the backbone is the UNet."""
@@ -208,6 +210,7 @@ class Denoiser(nn.Module):
         steps: int | None = None,
         solver: str | None = None,
         guidance: float | None = None,
+        condition: Callable[[Denoise], Denoise] | None = None,
         on_step: Callable[[], None] | None = None,
     ) -> Tensor:
         """Draw ``shape = (batch, channels, length)`` scaled series, all with the token ``rows (1,)`` and one prompt.
@@ -225,6 +228,8 @@ class Denoiser(nn.Module):
                 :math:`D_0` of neither (Ho and Salimans 2022, arXiv 2207.12598), within the configured range of noise
                 levels (Kynkaanniemi et al. 2024, arXiv 2404.07724); by default the configuration's. Without a prompt
                 there is none.
+            condition: makes of the denoiser the one to solve with, :func:`tsprout.diffusion.conditioning.given` for
+                one; by default it is left as it is.
             on_step: called before every network call.
 
         Raises:
@@ -251,4 +256,4 @@ class Denoiser(nn.Module):
             untold = call(x, sigma, None, None)
             return untold + weight * (told - untold)
 
-        return solve(denoise, x, sigmas)
+        return solve(denoise if condition is None else condition(denoise), x, sigmas)

@@ -142,6 +142,14 @@ class Peer(Sprout):
         self.baseline.check_sample(n, seed)
         return self.baseline.sample_batches(n, seed=seed, progress=progress)
 
+    def impute(self, data: Any = None, **options: Any) -> Any:
+        """Refused: a baseline draws whole series, and not around what is there."""
+        raise InputError(f"the baseline {self.baseline.name} cannot fill gaps", fix="Choose a pre-trained model.")
+
+    def completions(self, data: Any = None, **options: Any) -> Any:
+        """Refused, as :meth:`impute`."""
+        return self.impute(data, **options)
+
     def save_pretrained(
         self,
         folder: str | Path,

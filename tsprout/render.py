@@ -113,6 +113,30 @@ def sample(console: Console, account: Mapping[str, Any]) -> None:
     console.say(f"{counted(count, 'series')} in {seconds:.1f} s: {account['files']['synthetic']}")
 
 
+def impute(console: Console, account: Mapping[str, Any]) -> None:
+    """The account of ``tsprout impute``."""
+    input_lines(console, account["input"])
+    fit_lines(console, account)
+    made, check = account["imputed"], account["check"]
+    if not made["cells"]:
+        console.note("nothing is missing: the file is written as it is")
+    else:
+        of = f"{counted(made['cells'], 'missing value')} in {counted(made['series'], 'series')}"
+        console.say(f"{of} filled in {account['seconds']['impute']:.1f} s")
+    if check is not None:
+        told = f"{counted(check['hidden'], 'value')} hidden in gaps like these and filled again: off by "
+        told += f"{number(check['error'])} standard deviations on average, straight lines by "
+        told += number(check["error_of_straight_lines"])
+        if check["within"] is not None:
+            told += (
+                f"; {100 * check['within']:.0f} % lie in the range of the middle {100 * check['of']:.0f} % of the draws"
+            )
+        console.say(told)
+        if check["error"] > check["error_of_straight_lines"]:
+            console.warn("straight lines fill gaps like these better than the model does")
+    console.say(f"filled: {account['files']['imputed']}")
+
+
 def run(console: Console, account: Mapping[str, Any]) -> None:
     """The account of ``tsprout run`` after its input lines, which are shown as soon as they are known."""
     fit_lines(console, account)

@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tsprout import checkpoint as checkpoints
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
-from tsprout.data.checks import check_guidance, check_size, check_usable
+from tsprout.data.checks import check_size, check_usable
 from tsprout.data.frames import from_object, to_object
 from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
-from tsprout.diffusion.samplers import solver_by_name
-from tsprout.drawing import Progress, Source, draw_batches
+from tsprout.drawing import Progress, Source, check_drawing, draw_batches
 from tsprout.errors import CheckpointError, InputError
-from tsprout.fitting import FitReport, fit_model
+from tsprout.fitting import UNSCALED, FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
+from tsprout.imputing import DRAWS, all_draws, checked, fill
 from tsprout.limits import check_seed, check_whole
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
@@ -266,11 +268,7 @@ class Sprout:
         latent = scaler.latent(series)
         how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
         fitted = fit_model(base, latent, series.lengths, mode, **how)
-        fitted.report.notes += tuple(
-            f"channel {name!r} is at one value much of the time and its labels lie far apart: fit each label by "
-            "itself, or what sets its own series apart is drawn too weakly"
-            for name in scaler.unscaled
-        )
+        fitted.report.notes += tuple(UNSCALED.format(repr(name)) for name in scaler.unscaled)
         return Sprout(
             fitted.model,
             info=self.info,
@@ -339,17 +337,69 @@ class Sprout:
             raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
         n, seed = check_whole(n, "n"), check_seed(seed)
         length = None if length is None else check_whole(length, "length")
-        steps = None if steps is None else check_whole(steps, "steps")
         batch_size = None if batch_size is None else check_whole(batch_size, "batch_size")
         if n < 1:
             raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
-        if steps is not None and steps < 1:
-            raise InputError(f"{steps} solver steps are too few", where="steps", fix="Give at least 1.")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
-        check_guidance(guidance, "guidance")
-        solver_by_name(solver or self.config.solver)
-        check_size(self.shots.n_channels, self.shots.length if length is None else length)
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        source = Source(self.model, self.shots, self.scaler, self._trained, self._row, self._calibration)
-        return draw_batches(source, n, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress)
+        check_drawing(how, self.config)
+        check_size(self.shots.n_channels, self.shots.length if length is None else length)
+        return draw_batches(
+            self._source(), n, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress
+        )
+
+    def impute(
+        self,
+        data: Any = None,
+        *,
+        draws: int = DRAWS,
+        steps: int | None = None,
+        solver: str | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+        **reader: Any,
+    ) -> Any:
+        """Fill the gaps of series; what is observed stays what it is. See :mod:`tsprout.imputing`.
+
+        Args:
+            data: series with the channels of those it was fitted to, no longer than they; by default those themselves.
+            draws: how often a gap is drawn; it gets the median, cell by cell. ``1`` is one draw, which varies as
+                real series do; give several seeds for multiple imputation (Rubin 1987).
+            steps, solver, guidance, seed: see :meth:`sample_batches`.
+            progress: called with ``"impute"``, series done, and how many have gaps.
+            **reader: how to read ``data``, see :func:`tsprout.read`.
+
+        Returns:
+            the kind of object that was given here, or else to :meth:`fit`; of a file a :class:`SeriesSet`.
+
+        Raises:
+            InputError: the data or an argument cannot be used, nothing has been fitted, or the model was trained on
+                channels that it knows by their moves.
+        """
+        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        series = checked(self.shots, self.config, data, draws, seed, how, reader)
+        return to_object(fill(self._source(), series, draws=draws, seed=seed, progress=progress, **how))
+
+    def completions(
+        self,
+        data: Any = None,
+        *,
+        draws: int = DRAWS,
+        steps: int | None = None,
+        solver: str | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+        **reader: Any,
+    ) -> np.ndarray:
+        """What :meth:`impute` takes medians of, with the same arguments and errors: ``(draws, n_series, n_channels,
+        length)`` float64, in units, with what was observed, and NaN beyond the end of a series."""
+        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        series = checked(self.shots, self.config, data, draws, seed, how, reader)
+        return all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+
+    def _source(self) -> Source:
+        assert self.shots is not None and self.scaler is not None
+        return Source(self.model, self.shots, self.scaler, self._trained, self._row, self._calibration)

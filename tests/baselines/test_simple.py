@@ -10,7 +10,7 @@ from tsprout.baselines import get
 from tsprout.baselines._blocks import best_block, block_places
 from tsprout.baselines._periods import decompose, find_period, loess_matrix
 from tsprout.baselines._shrunk import gaussian, shrinkage
-from tsprout.baselines.gaps import complete
+from tsprout.data.gaps import complete
 from tsprout.series import SeriesSet
 
 

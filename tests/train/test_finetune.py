@@ -305,16 +305,40 @@ def test_a_single_series_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_padding_and_unobserved_cells_have_no_influence(name: str) -> None:
+def test_padding_has_no_influence(name: str) -> None:
     # Shots as the rest of the code makes them hold zeros there; garbage must do no harm either.
     some = ragged()
-    observed = some.observed.clone()
-    observed[0, 1, 2:5] = False
-    clean = Shots(torch.where(observed, some.values, 0), observed, some.lengths)
-    dirty = Shots(torch.where(observed, some.values, 1e5), observed, some.lengths)
+    dirty = Shots(torch.where(some.within, some.values, 1e5), some.observed, some.lengths)
     base = woken(CONFIGS[name])
-    one, other = (finetune(base, s, "full", QUICK) for s in (clean, dirty))
+    one, other = (finetune(base, s, "full", QUICK) for s in (some, dirty))
     assert same_weights(one.model, snapshot(other.model))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_gaps_are_learnt_beside_and_never_learnt(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    latent = waves(4, 2, 16)
+    latent[0, 1, 2:5] = np.nan
+    some = Shots.from_latent(latent, np.full(4, 16))
+    assert torch.equal(some.observed, torch.from_numpy(np.isfinite(latent)))
+    expected = np.interp([2, 3, 4], [1, 5], latent[0, 1, [1, 5]])
+    np.testing.assert_allclose(some.values[0, 1, 2:5], expected, rtol=1e-6)
+    shown, noised, plain, losses = [], [], Denoiser.encode, Denoiser.losses
+
+    def encode(self, values, observed=None, present=None):
+        shots = observed.flatten(2)  # prompts of fewer shots are filled up with ones that are not there
+        shown.append(bool((shots.all(2) == shots.any(2)).all()))
+        return plain(self, values, observed, present)
+
+    def loss(self, clean, observed, *rest, counted=None):
+        noised.append((bool(observed.all()), bool(counted.all())))
+        return losses(self, clean, observed, *rest, counted=counted)
+
+    monkeypatch.setattr(Denoiser, "encode", encode)
+    monkeypatch.setattr(Denoiser, "losses", loss)
+    finetune(woken(CONFIGS[name]), some, "full", QUICK)
+    # All that is within a series is shown and noised; what is a gap is not counted in steps that have one.
+    assert all(shown) and all(whole for whole, _ in noised)
+    assert not all(counted for _, counted in noised)
 
 
 def test_a_new_token_starts_from_the_null_token_or_from_the_mean() -> None:

@@ -6,7 +6,7 @@ seed gives the same bits, before and after saving.
 
 :class:`Baseline` is the contract. :class:`LatentBaseline` is for methods that want complete arrays of scaled values: it
 scales (:class:`~tsprout.data.scaling.Scaler`, so that whole numbers, bounds, zeros and constants come back as the main
-product gives them), fills gaps and evens out lengths (:mod:`tsprout.baselines.gaps`), fits one part for each label,
+product gives them), fills gaps and evens out lengths (:mod:`tsprout.data.gaps`), fits one part for each label,
 and dresses what is drawn (ids, times, lengths, labels). Such a method is one file with ``_fit``, ``_sample``,
 ``_state`` and ``_restore``. Its hyper-parameters are the fields of a dataclass; they are stored with it.
 """
@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tsprout.baselines.gaps import complete
 from tsprout.data.checks import check_usable
+from tsprout.data.gaps import complete
 from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError, TsproutError
@@ -161,7 +161,7 @@ class LatentBaseline(Baseline):
 
     Attributes:
         per_label: fit one part for each label; else one for all, and labels are dealt out without regard to values.
-        keeps_gaps: :meth:`_fit` is given NaN where nothing was observed, instead of what :mod:`tsprout.baselines.gaps`
+        keeps_gaps: :meth:`_fit` is given NaN where nothing was observed, instead of what :mod:`tsprout.data.gaps`
             fills in.
     """
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tsprout.data.gaps import complete
 from tsprout.model import Denoiser
 from tsprout.nn.conditioning import Memory
 
@@ -20,7 +21,7 @@ class Shots:
     """Scaled series ``(n, channels, length)``, ``observed`` of the same shape, each one's own ``lengths (n,)``, and its
     label as text, ``labels (n,)``, where there are any.
 
-    Unobserved cells hold 0.
+    A gap holds what lies between its neighbours (:mod:`tsprout.data.gaps`), what is beyond a series' end 0.
     """
 
     values: Tensor
@@ -31,10 +32,15 @@ class Shots:
     @classmethod
     def from_latent(cls, latent: np.ndarray, lengths: np.ndarray, labels: np.ndarray | None = None) -> Shots:
         """From scaled values with NaN where not observed."""
-        observed = np.isfinite(latent)
-        values = np.where(observed, latent, 0).astype(np.float32)
+        observed, within = np.isfinite(latent), _within(latent.shape, lengths)
+        values = np.where(within, complete(latent, lengths), 0).astype(np.float32)
         own = None if labels is None else np.asarray(labels).astype(str)
         return cls(torch.from_numpy(values), torch.from_numpy(observed), np.asarray(lengths), own)
+
+    @property
+    def within(self) -> Tensor:
+        """Which cells are within a series' own length, observed or not; of the shape of ``values``."""
+        return torch.from_numpy(_within(tuple(self.values.shape), self.lengths)).to(self.values.device)
 
     def by_label(self) -> dict[str, np.ndarray]:
         """Which series have each label; those of no label are all of the label ``""``."""
@@ -77,12 +83,20 @@ def is_shown(shots: int, trained: bool) -> bool:
     return not (trained and shots == 1)
 
 
+def _within(shape: tuple[int, ...], lengths: np.ndarray) -> np.ndarray:
+    return np.array(np.broadcast_to(np.arange(shape[-1]) < np.asarray(lengths)[:, None, None], shape))
+
+
 def encode_prompts(model: Denoiser, prompts: list[Shots], present: Tensor | None = None) -> Memory:
-    """Encode several prompts of perhaps different numbers of shots at once."""
+    """Encode several prompts of perhaps different numbers of shots at once.
+
+    Gaps are shown as what they are filled with: pre-training has seen few, and a model that is shown scattered ones
+    draws them, as noise (docs/experiments/gaps.md).
+    """
     most = max(len(p) for p in prompts)
     values = torch.stack([nn.functional.pad(p.values, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
-    observed = torch.stack([nn.functional.pad(p.observed, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
-    return model.encode(values, observed, present)
+    shown = torch.stack([nn.functional.pad(p.within, (0, 0, 0, 0, 0, most - len(p))) for p in prompts])
+    return model.encode(values, shown, present)
 
 
 @torch.no_grad()

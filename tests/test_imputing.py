@@ -1,0 +1,194 @@
+"""Filling gaps: what is there stays, what is filled keeps to its channel; seeds, labels, lengths, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_models import TRANSFORMER, UNET, waves
+
+from tsprout.baselines import get
+from tsprout.errors import InputError, TsproutError
+from tsprout.imputing import gaps
+from tsprout.model import Denoiser
+from tsprout.peer import Peer
+from tsprout.series import SeriesSet
+from tsprout.synthesizer import Sprout
+from tsprout.train.finetune import FinetuneConfig
+
+QUICK = FinetuneConfig(steps=2, batch=4, episodes=2, evaluate_every=2, warmup=1, blind_steps=2)
+
+
+def sprout(config: Any = TRANSFORMER) -> Sprout:
+    return Sprout(Denoiser(config, seed=0))
+
+
+def holes(values: np.ndarray, seed: int = 0, share: float = 0.3) -> np.ndarray:
+    return np.where(np.random.default_rng(seed).random(values.shape) < share, np.nan, values)
+
+
+def series(n: int = 6, length: int = 16, **rest: Any) -> SeriesSet:
+    values = holes(100 + 5 * waves(n, 2, length))
+    return SeriesSet.from_arrays(values, lengths=rest.pop("lengths", np.full(n, length)), **rest)
+
+
+@pytest.mark.parametrize("config", [TRANSFORMER, UNET], ids=["transformer", "unet"])
+def test_gaps_are_filled_and_all_else_stays(config: Any) -> None:
+    given = series(lengths=[16, 16, 12, 9, 16, 12])
+    filled = sprout(config).fit(given, "prompt").impute()
+    assert gaps(given).any() and not gaps(filled).any()
+    seen = given.observed
+    assert np.array_equal(filled.values[seen], given.values[seen])
+    assert np.array_equal(filled.observed, seen | gaps(given)) and np.isnan(filled.values[~filled.observed]).all()
+    assert np.array_equal(filled.lengths, given.lengths) and np.array_equal(filled.ids, given.ids)
+    assert abs(filled.values[gaps(given)].mean() - 100) < 10
+
+
+def test_the_same_seed_gives_the_same_bits_and_a_median_is_one_of_its_draws() -> None:
+    fitted = sprout().fit(series(), "prompt")
+    one = fitted.impute(draws=5, seed=3)
+    assert one.equals(fitted.impute(draws=5, seed=3)) and not one.equals(fitted.impute(draws=5, seed=4))
+    every = fitted.completions(draws=5, seed=3)
+    assert every.shape == (5, 6, 2, 16)
+    gap = gaps(fitted.shots)
+    np.testing.assert_array_equal(np.median(every, axis=0)[gap].astype(np.float32), one.values[gap])
+    assert np.ptp(every[:, gap], axis=0).min() > 0
+    assert (every[:, fitted.shots.observed] == fitted.shots.values[fitted.shots.observed]).all()
+    # Draws are batched; a single one is the first of a run of its own.
+    assert fitted.impute(draws=1, seed=3).equals(fitted.impute(draws=1, seed=3))
+
+
+def test_smooth_series_are_filled_near_what_they_were() -> None:
+    # The bundled model, never trained for this, is nearer than a mean by far.
+    truth = 50 + 20 * waves(12, 1, 24, seed=2)
+    given = SeriesSet.from_arrays(holes(truth, share=0.2), lengths=np.full(12, 24))
+    filled = Sprout.from_pretrained().fit(given, "prompt").impute(draws=5)
+    gap = gaps(given)
+    error = np.abs(filled.values - truth)[gap].mean()
+    assert error < 0.3 * np.abs(np.nanmean(given.values) - truth)[gap].mean()
+
+
+def test_channels_keep_to_what_they_are() -> None:
+    rng, n, length = np.random.default_rng(0), 8, 24
+    meter = np.cumsum(rng.integers(0, 4, (n, length)), axis=1)
+    low = 50 + np.cumsum(rng.standard_normal((n, length)), axis=1)
+    high = low + rng.uniform(0.0, 0.1, (n, length))
+    switch = rng.integers(0, 2, (n, length))
+    values = np.stack([meter, low, high, switch, np.full((n, length), 7.0)], axis=1)
+    gappy = holes(values, share=0.2)
+    gappy[:, 1:3] = holes(values[:, 1:3], share=0.05, seed=1)
+    given = SeriesSet.from_arrays(gappy, lengths=np.full(n, length))
+    fitted = sprout().fit(given, "prompt")
+    assert {c["transform"] for c in fitted.scaler.describe()} >= {"cumulative", "relative"}
+    filled = fitted.impute(draws=3).values
+    assert (np.diff(filled[:, 0]) >= 0).all() and np.array_equal(filled[:, 0], np.round(filled[:, 0]))
+    assert (filled[:, 2] >= filled[:, 1] - 1e-5).all()
+    assert set(np.unique(filled[:, 3])) <= {0, 1} and (filled[:, 4] == 7).all()
+
+
+def test_other_series_with_the_same_channels_are_filled_too() -> None:
+    fitted = sprout().fit(series(), "prompt")
+    other = series(3, 12)
+    filled = fitted.impute(other, draws=3)
+    assert not gaps(filled).any() and len(filled) == 3
+    turned = replace(
+        other, values=other.values[:, ::-1], observed=other.observed[:, ::-1], channels=other.channels[::-1]
+    )
+    assert np.array_equal(fitted.impute(turned, draws=3).values, filled.values)
+
+
+@pytest.mark.parametrize("change", ["channels", "length", "label"])
+def test_what_does_not_fit_the_model_is_refused(change: str) -> None:
+    labels = np.array(["a", "b"] * 3, dtype=object)
+    fitted = sprout().fit(series(labels=labels), "prompt")
+    other = {
+        "channels": SeriesSet.from_arrays(series(2).values, channels=["x", "y"]),
+        "length": series(2, 20, labels=labels[:2]),
+        "label": series(2, labels=np.array(["a", "c"], dtype=object)),
+    }[change]
+    with pytest.raises(InputError, match={"label": "'c'"}.get(change, "fitted to")):
+        fitted.impute(other)
+
+
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(InputError, match="not been fitted"):
+        sprout().impute()
+    fitted = sprout().fit(series(), "prompt")
+    for wrong in ({"draws": 0}, {"steps": 0}, {"solver": "euler"}, {"guidance": -1}, {"seed": -1}):
+        with pytest.raises(InputError):
+            fitted.impute(**wrong)
+    with pytest.raises(InputError, match="cannot fill gaps"):
+        Peer(get("copies")()).impute()
+
+
+def test_a_model_trained_on_moves_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FinetuneConfig, "for_shots", lambda _: QUICK)
+    rng = np.random.default_rng(0)
+    meter = np.cumsum(rng.integers(0, 9, (8, 1, 24)), axis=2).astype(np.float32)
+    given = SeriesSet.from_arrays(holes(meter, share=0.1), channels=["meter"], lengths=np.full(8, 24))
+    with pytest.raises(InputError, match="'meter'"):
+        sprout().fit(given, "bias").impute()
+    filled = sprout().fit(given, "bias", transforms={"meter": "identity"}).impute(draws=3)
+    assert not gaps(filled).any()
+
+
+def test_frames_come_back_as_frames() -> None:
+    given = series(4)
+    frame = pd.DataFrame(
+        [
+            {"who": f"p{i}", "time": t, "x": given.values[i, 0, t], "y": given.values[i, 1, t]}
+            for i in range(4)
+            for t in range(16)
+        ]
+    )
+    filled = sprout().fit(frame, "prompt", id_column="who").impute(draws=3)
+    assert list(filled.columns) == ["who", "time", "x", "y"] and len(filled) == 64
+    assert not filled.isna().any().any() and frame.isna().any().any()
+    seen = frame["x"].notna()
+    assert np.allclose(filled["x"][seen], frame["x"][seen])
+
+
+def test_labels_are_filled_from_their_own() -> None:
+    labels = np.array(["a", "b"] * 4, dtype=object)
+    values = holes(waves(8, 1, 16) + np.where(labels == "a", 0, 1000)[:, None, None])
+    given = SeriesSet.from_arrays(values, labels=labels, lengths=np.full(8, 16))
+    filled = sprout().fit(given, "prompt").impute(draws=3).values
+    assert filled[labels == "a"].max() < 500 < filled[labels == "b"].min()
+
+
+def test_a_channel_without_any_value_in_a_series_is_filled() -> None:
+    given = series()
+    values, observed = given.values.copy(), given.observed.copy()
+    values[2, 1], observed[2, 1] = np.nan, False
+    given = replace(given, values=values, observed=observed)
+    filled = sprout().fit(given, "prompt").impute(draws=3)
+    assert not gaps(filled).any()
+
+
+def test_many_cells_are_taken_channel_by_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = sprout().fit(series(), "prompt")
+    together = fitted.impute(draws=3)
+    monkeypatch.setattr("tsprout.imputing._TOGETHER", 16)
+    apart = fitted.impute(draws=3)
+    assert not gaps(apart).any() and not apart.equals(together)
+
+
+def test_values_that_are_not_finite_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = sprout().fit(series(), "prompt")
+    monkeypatch.setattr("tsprout.imputing.draw_latent", lambda *a, **k: np.full(a[1], np.nan, np.float32))
+    with pytest.raises(TsproutError, match="not finite"):
+        fitted.impute()
+
+
+def test_progress_counts_series_with_gaps() -> None:
+    given = series()
+    whole = replace(given, values=np.nan_to_num(given.values, nan=100.0), observed=np.ones_like(given.observed))
+    told: list[tuple[str, int, int]] = []
+    fitted = sprout().fit(given, "prompt")
+    fitted.impute(draws=3, progress=lambda *each: told.append(each))
+    assert told[-1] == ("impute", 6, 6)
+    told.clear()
+    assert fitted.impute(whole, progress=lambda *each: told.append(each)).equals(whole) and not told

@@ -1,0 +1,120 @@
+"""tsprout impute: the file that is made, the account, the check on hidden values, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsprout import cli
+from tsprout.errors import InputError
+from tsprout.job_impute import hidden, impute
+from tsprout.series import SeriesSet
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder with an untrained model, beside ``gaps.csv``, in the current folder."""
+    from tsprout import checkpoint
+    from tsprout.model import Denoiser, ModelConfig
+
+    tiny = Denoiser(ModelConfig(width=16, depth=1, heads=2, rows=2, steps=3))
+    checkpoint.save(checkpoint.Checkpoint(tiny), tmp_path / "base")
+    rng = np.random.default_rng(0)
+    lines = ["id,time,x,y"]
+    for number in range(6):
+        for step in range(12):
+            x = f"{20 + 3 * np.sin(number + step / 2):.2f}" if rng.random() > 0.2 else ""
+            lines.append(f"s{number},2024-01-{step + 1:02d},{x},{(number + step) % 4 if rng.random() > 0.1 else ''}")
+    (tmp_path / "gaps.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return "base"
+
+
+def test_what_is_missing_is_filled_and_what_is_there_stays(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["impute", "gaps.csv", "-o", "filled.csv", "--model", model, "--draws", "3", "--json"]) == 0
+    account = json.loads(capsys.readouterr().out)
+    before, after = pd.read_csv("gaps.csv"), pd.read_csv("filled.csv")
+    assert list(before.columns) == list(after.columns) and len(before) == len(after)
+    missing = before[["x", "y"]].isna()
+    assert account["imputed"] == {"cells": int(missing.sum().sum()), "series": 6, "draws": 3}
+    assert not after.isna().any().any()
+    for name in ("id", "time"):
+        assert before[name].equals(after[name])
+    for name in ("x", "y"):
+        assert np.array_equal(before[name][~missing[name]], after[name][~missing[name]])
+    assert set(after["y"]) <= {0, 1, 2, 3} and (after["x"].round(2) == after["x"]).all()
+    check = account["check"]
+    assert check["hidden"] > 0 and check["error"] > 0 and check["error_of_straight_lines"] > 0
+    assert 0 <= check["within"] <= 1
+
+
+def test_the_same_seed_gives_the_same_bytes_and_the_check_can_be_left_out(model: str) -> None:
+    for name, seed in (("a.csv", "5"), ("b.csv", "5"), ("c.csv", "6")):
+        arguments = ["impute", "gaps.csv", "-o", name, "--model", model, "--draws", "1", "--seed", seed, "--no-check"]
+        assert cli.main([*arguments, "--quiet"]) == 0
+    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes() != Path("c.csv").read_bytes()
+    assert impute("gaps.csv", "d.csv", draws=1, check=False)["check"] is None
+
+
+def test_other_formats(model: str) -> None:
+    account = impute("gaps.csv", "filled.npz", draws=1, check=False)
+    assert account["files"]["imputed"] == "filled.npz"
+    assert np.isfinite(np.load("filled.npz", allow_pickle=False)["values"]).all()
+
+
+def test_what_a_person_reads(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["impute", "gaps.csv", "-o", "filled.csv", "--model", model, "--draws", "3"]) == 0
+    said = "".join(capsys.readouterr())
+    assert "missing values in 6 series filled" in said and "straight lines by" in said and "filled.csv" in said
+
+
+def test_nothing_to_fill_is_said_and_the_file_written(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("gaps.csv").fillna(1)
+    frame.to_csv("whole.csv", index=False)
+    assert cli.main(["impute", "whole.csv", "-o", "same.csv", "--model", model]) == 0
+    assert "nothing is missing" in "".join(capsys.readouterr())
+    assert np.allclose(pd.read_csv("same.csv")["x"], frame["x"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--model", "gp"],
+        ["--window", "6"],
+        ["--draws", "0"],
+        ["--mode", "nonsense"],
+    ],
+)
+def test_bad_options_are_refused_before_any_work(
+    model: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["impute", "gaps.csv", "-o", "filled.csv", *arguments]) == 2
+    assert arguments[0] in "".join(capsys.readouterr()) and not Path("filled.csv").exists()
+
+
+def test_an_output_that_exists_is_kept_unless_forced(model: str) -> None:
+    Path("filled.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError):
+        impute("gaps.csv", "filled.csv", draws=1, check=False)
+    assert Path("filled.csv").read_text(encoding="utf-8") == "mine"
+    impute("gaps.csv", "filled.csv", draws=1, check=False, force=True)
+    assert Path("filled.csv").read_text(encoding="utf-8").startswith("id,time,x,y")
+
+
+def test_hidden_cells_are_there_and_look_like_the_gaps() -> None:
+    values = np.random.default_rng(0).standard_normal((8, 2, 20))
+    values[::2, 0, 5:9] = np.nan
+    series = SeriesSet.from_arrays(values, lengths=np.full(8, 20))
+    hide = hidden(series, 0)
+    assert hide.any() and series.observed[hide].all() and not hide[:, 1].any()
+    assert {int(h[0].sum()) for h in hide} <= {0, 4}
+    # Of one series, and where others miss everything, something is left to fill from.
+    one = hidden(series[np.array([0])], 0)
+    assert one.any() and series.observed[:1][one].all()
+    values[::2, 0] = np.nan
+    everything = SeriesSet.from_arrays(values, lengths=np.full(8, 20))
+    assert not hidden(everything, 0).any()

@@ -1,0 +1,236 @@
+"""Gaps of series, filled by a fitted model: what is missing is drawn around what is there.
+
+Every series is drawn several times around its observed cells (:mod:`tsprout.diffusion.conditioning`), shown the
+shots; a gap gets the median of the draws, cell by cell. How cells vary together is taken from the shots
+(:mod:`tsprout.covariance`), of all channels together, or of each by itself where series are long and wide.
+
+Channels are scaled by their values, as moves across a gap are not known. What only goes up or down is put in order
+afterwards, within its gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprout.covariance import covariance
+from tsprout.data.channel_scaling import ChannelScaling
+from tsprout.data.circular import CircularScaling
+from tsprout.data.cumulative import CumulativeScaling
+from tsprout.data.frames import from_object
+from tsprout.data.relative import RelativeScaling, parents_first
+from tsprout.data.scaling import Scaler
+from tsprout.diffusion.conditioning import Spread, given
+from tsprout.diffusion.samplers import Denoise
+from tsprout.drawing import Source, check_drawing
+from tsprout.errors import InputError, TsproutError
+from tsprout.limits import check_seed, check_whole
+from tsprout.model_config import ModelConfig
+from tsprout.series import SeriesSet
+from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.shots import Shots, is_shown, memory_of
+
+Progress = Callable[[str, int, int], None]
+
+DRAWS = 15
+"""Draws a median is taken of: odd, so that it is one of them, in each cell."""
+_TOGETHER = 1024  # cells of a series that are kriged in one: their cube is what a step costs
+
+
+def gaps(series: SeriesSet) -> np.ndarray:
+    """Cells ``(n, channels, length)`` within a series' own length that hold no value."""
+    within = np.arange(series.length) < series.lengths[:, None, None]
+    return ~series.observed & within
+
+
+def checked(
+    shots: SeriesSet | None,
+    config: ModelConfig,
+    data: Any,
+    draws: int,
+    seed: int,
+    how: dict[str, Any],
+    reader: dict[str, Any],
+) -> SeriesSet:
+    """The series of ``data``, or the shots, once all that is asked for can be.
+
+    Raises:
+        InputError: nothing has been fitted, or an argument or the data cannot be used.
+    """
+    if shots is None:
+        raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+    check_seed(seed)
+    check_drawing(how, config)
+    if check_whole(draws, "draws") < 1:
+        raise InputError(f"{draws} draws", where="draws", fix="Give at least 1.")
+    return shots if data is None else _fillable(from_object(data, **reader), shots)
+
+
+def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
+    """Series that a model fitted to ``shots`` can fill, their channels in its order."""
+    if set(series.channels) != set(shots.channels) or len(series.channels) != len(shots.channels):
+        has, wants = (", ".join(map(repr, each)) for each in (series.channels, shots.channels))
+        raise InputError(f"the channels are {has}, and the model was fitted to {wants}", fix="Give the same channels.")
+    if series.length > shots.length:
+        fix = f"Cut them into windows of at most {shots.length} steps, or fit to series as long."
+        raise InputError(f"series of {series.length} steps, and the model was fitted to {shots.length}", fix=fix)
+    if series.labels is not None and shots.labels is not None:
+        new = sorted({*series.labels.astype(str)} - {*shots.labels.astype(str)})
+        if new:
+            raise InputError(f"the label {new[0]!r} is none of those that the model was fitted to", fix="Fit with it.")
+    if series.channels == shots.channels:
+        return series
+    order = [series.channels.index(name) for name in shots.channels]
+    return replace(
+        series, values=series.values[:, order], observed=series.observed[:, order], channels=tuple(shots.channels)
+    )
+
+
+def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> np.ndarray:
+    """``(draws, n, channels, length)`` float64: observed cells as they are, gaps drawn; see :func:`completions`."""
+    out = np.repeat(series.values[None].astype(np.float64), draws, axis=0)
+    empty = gaps(series)
+    for i, drawn in completions(source, series, draws=draws, **how):
+        filled = out[:, i, :, : drawn.shape[-1]]
+        filled[:] = np.where(empty[i, :, : drawn.shape[-1]], drawn, filled)
+    return np.stack([np.where(empty, _settled(source.scaler, each, ~empty), each) for each in out])
+
+
+def fill(
+    source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
+) -> SeriesSet:
+    """The same series without gaps, each filled with the median of ``draws`` draws, cell by cell; of one, with that.
+
+    See :func:`completions` for the arguments.
+    """
+    values, empty = series.values.astype(np.float64), gaps(series)
+    for i, drawn in completions(source, series, draws=draws, seed=seed, progress=progress, **how):
+        values[i, :, : drawn.shape[-1]] = np.sort(drawn, axis=0)[(draws - 1) // 2]
+    values = np.where(empty, _settled(source.scaler, values, ~empty), series.values)
+    return replace(series, values=values.astype(np.float32), observed=series.observed | empty)
+
+
+def completions(
+    source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Every series that has gaps, drawn several times around what is observed of it.
+
+    Args:
+        source: a fitted model.
+        series: with its channels, at most as long as its shots.
+        draws: how many times.
+        seed: the same seed, arguments and machine give the same bits.
+        progress: told ``"impute"``, series done, series in all.
+        **how: ``steps``, ``solver``, ``guidance``, see :meth:`tsprout.model.Denoiser.sample`.
+
+    Yields:
+        its position, and ``(draws, channels, length)`` float64 in units, with its own length.
+
+    Raises:
+        InputError: the model was trained on channels that are scaled by differences.
+        TsproutError: the model draws what is not finite.
+    """
+    scaler, shots = values_scaler(source), source.shots
+    own = Shots.from_latent(scaler.latent(shots), shots.lengths, shots.labels)
+    latent = scaler.latent(series)
+    wanting = gaps(series).any(axis=(1, 2))
+    labels = (
+        np.zeros(len(series), np.int64)
+        if series.labels is None
+        else np.unique(series.labels.astype(str), return_inverse=True)[1]
+    )
+    done, total = 0, int(wanting.sum())
+    for number, (label, length) in enumerate(
+        sorted({*zip(labels[wanting].tolist(), series.lengths[wanting].tolist(), strict=True)})
+    ):
+        members = np.flatnonzero(wanting & (labels == label) & (series.lengths == length))
+        alike = own if series.labels is None else own.alike(str(series.labels[members[0]]))
+        spread = _spread(own, length)
+        size = max(1, series_at_once(length) // draws)
+        for start in range(0, len(members), size):
+            some = members[start : start + size]
+            rng = np.random.default_rng([seed, 3, number, start])
+            memory = memory_of(source.model, alike.part(rng), present=is_shown(len(shots), source.trained))
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            rows = torch.from_numpy(np.repeat(latent[some, :, :length], draws, axis=0))
+            known, shape = rows.isfinite(), (len(rows), series.n_channels, length)
+
+            def around(
+                denoise: Denoise, rows: Tensor = rows, known: Tensor = known, spread: Spread = spread
+            ) -> Denoise:
+                return given(denoise, rows, known, spread)
+
+            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memory, condition=around, **how)
+            if not np.isfinite(drawn).all():
+                raise TsproutError(
+                    "the model produced values that are not finite", fix="Fit again with another seed or mode."
+                )
+            told = None if series.labels is None else np.repeat(series.labels[some], draws)
+            values = scaler.inverse(drawn, told).reshape(len(some), draws, *drawn.shape[1:])
+            yield from zip(some.tolist(), values, strict=True)
+            done += len(some)
+            if progress is not None:
+                progress("impute", done, total)
+
+
+def _spread(shots: Shots, length: int) -> Spread:
+    """Of the first ``length`` steps: of all cells together, or of one channel at a time where these are many."""
+    values, seen = shots.values.numpy()[..., :length], shots.observed.numpy()[..., :length]
+    channels = values.shape[1]
+    if channels * length <= _TOGETHER:
+        return Spread(torch.from_numpy(covariance(values, seen)[None]))
+    own = [covariance(values[:, j : j + 1], seen[:, j : j + 1]) for j in range(channels)]
+    return Spread(torch.from_numpy(np.stack(own)))
+
+
+def values_scaler(source: Source) -> Scaler:
+    """The scaling of every channel by its values: the source's own, unless that takes differences.
+
+    Raises:
+        InputError: the model was trained on differences.
+    """
+    apart = [c.channel for c in source.scaler.channels if not isinstance(c, ChannelScaling) and _moves(c)]
+    if not apart:
+        return source.scaler
+    if source.trained:
+        what = f"the model was trained on differences in {', '.join(map(repr, apart))}, which gaps break"
+        raise InputError(what, fix="Fit with mode='prompt', or with transforms={name: 'identity'} for these channels.")
+    bounds = {c.channel: sides for c in source.scaler.channels if (sides := _sides(c)) != (None, None)}
+    return Scaler.fit(source.shots, bounds=bounds, differences=False)
+
+
+def _moves(channel: CumulativeScaling | RelativeScaling | CircularScaling) -> bool:
+    return not isinstance(channel, CumulativeScaling) or channel.moves is not None
+
+
+def _sides(channel: Any) -> tuple[float | None, float | None]:
+    if isinstance(channel, CircularScaling):
+        return channel.lower, channel.lower + channel.period
+    whole = channel if isinstance(channel, ChannelScaling) else channel.whole
+    return whole.lower, whole.upper
+
+
+def _settled(scaler: Scaler, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Filled ``values`` ``(n, channels, length)`` in the order that channels keep to; those ``known`` are left."""
+    out = values.copy()
+    for i in parents_first(scaler.channels)[::-1]:
+        if isinstance(channel := scaler.channels[i], RelativeScaling):
+            for j in channel.others:
+                below = ~known[:, j] & known[:, i]
+                out[:, j] = np.where(below, np.fmin(out[:, j], out[:, i]), out[:, j])
+    for i in parents_first(scaler.channels):
+        channel = scaler.channels[i]
+        if isinstance(channel, CumulativeScaling):
+            up = channel.sign * out[:, i]
+            floor = np.fmax.accumulate(np.where(known[:, i], up, -np.inf), axis=1)
+            roof = np.fmin.accumulate(np.where(known[:, i], up, np.inf)[:, ::-1], axis=1)[:, ::-1]
+            out[:, i] = channel.sign * np.fmax.accumulate(np.clip(up, floor, roof), axis=1)
+        elif isinstance(channel, RelativeScaling):
+            greatest = np.fmax.reduce(out[:, list(channel.others)], axis=1)
+            out[:, i] = np.where(known[:, i], out[:, i], np.fmax(out[:, i], greatest))
+    return out
