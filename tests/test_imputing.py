@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from tiny_models import TRANSFORMER, UNET, waves
 
+from tsprout import imputing
 from tsprout.baselines import get
 from tsprout.errors import InputError, TsproutError
 from tsprout.imputing import gaps
@@ -109,15 +110,22 @@ def test_what_does_not_fit_the_model_is_refused(change: str) -> None:
         "length": series(2, 20, labels=labels[:2]),
         "label": series(2, labels=np.array(["a", "c"], dtype=object)),
     }[change]
-    with pytest.raises(InputError, match={"label": "'c'"}.get(change, "fitted to")):
+    with pytest.raises(InputError, match={"label": "label 'c'"}.get(change, "fitted to")):
         fitted.impute(other)
+    if change == "label":
+        with pytest.raises(InputError, match="have none"):
+            fitted.impute(series(2))
+        with pytest.raises(InputError, match="windows"):
+            fitted.impute(series(2), window=8)
 
 
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(InputError, match="not been fitted"):
         sprout().impute()
     fitted = sprout().fit(series(), "prompt")
-    for wrong in ({"draws": 0}, {"steps": 0}, {"solver": "euler"}, {"guidance": -1}, {"seed": -1}):
+    arguments = [{"draws": 0}, {"draws": True}, {"draws": 10**6}, {"foo": 1}, {"window": 8}, {"steps": 0}]
+    arguments += [{"solver": "euler"}, {"guidance": -1}, {"seed": -1}]
+    for wrong in arguments:
         with pytest.raises(InputError):
             fitted.impute(**wrong)
     with pytest.raises(InputError, match="cannot fill gaps"):
@@ -174,6 +182,30 @@ def test_many_cells_are_taken_channel_by_channel(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("tsprout.imputing._TOGETHER", 16)
     apart = fitted.impute(draws=3)
     assert not gaps(apart).any() and not apart.equals(together)
+
+
+def test_many_draws_come_in_parts_and_many_shots_are_not_all_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = sprout().fit(series(), "prompt")
+    monkeypatch.setattr("tsprout.imputing.series_at_once", lambda _: 4)
+    every = fitted.completions(draws=11)
+    assert every.shape[0] == 11 and len(np.unique(every[:, gaps(fitted.shots)][:, 0])) == 11
+    sizes: list[int] = []
+    plain = imputing.covariance
+    monkeypatch.setattr(imputing, "covariance", lambda v, o: sizes.append(len(v)) or plain(v, o))
+    monkeypatch.setattr(imputing, "_FEWEST", 3)
+    monkeypatch.setattr(imputing, "_MOST", 3)
+    fitted.impute(draws=1)
+    assert sizes == [3]
+
+
+def test_what_the_user_said_of_a_channel_holds_beside_a_meter() -> None:
+    rng = np.random.default_rng(0)
+    values = np.stack([rng.integers(0, 5, (8, 24)).cumsum(1), rng.standard_normal((8, 24))], axis=1)
+    given = SeriesSet.from_arrays(holes(values, share=0.1), lengths=np.full(8, 24), channels=["meter", "x"])
+    fitted = sprout().fit(given, "prompt", transforms={"x": "asinh"})
+    scaler = imputing.values_scaler(fitted._source())
+    assert [c["transform"] for c in scaler.describe()] == ["identity", "asinh"]
+    assert fitted.scaler.describe()[0]["transform"] == "cumulative"
 
 
 def test_values_that_are_not_finite_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

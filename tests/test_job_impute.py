@@ -12,6 +12,7 @@ import pytest
 from tsprout import cli
 from tsprout.errors import InputError
 from tsprout.job_impute import hidden, impute
+from tsprout.job_options import FitOptions, ReaderOptions
 from tsprout.series import SeriesSet
 
 
@@ -40,7 +41,7 @@ def test_what_is_missing_is_filled_and_what_is_there_stays(model: str, capsys: p
     before, after = pd.read_csv("gaps.csv"), pd.read_csv("filled.csv")
     assert list(before.columns) == list(after.columns) and len(before) == len(after)
     missing = before[["x", "y"]].isna()
-    assert account["imputed"] == {"cells": int(missing.sum().sum()), "series": 6, "draws": 3}
+    assert account["imputed"] == {"cells": int(missing.sum().sum()), "left": 0, "series": 6, "draws": 3}
     assert not after.isna().any().any()
     for name in ("id", "time"):
         assert before[name].equals(after[name])
@@ -49,7 +50,7 @@ def test_what_is_missing_is_filled_and_what_is_there_stays(model: str, capsys: p
     assert set(after["y"]) <= {0, 1, 2, 3} and (after["x"].round(2) == after["x"]).all()
     check = account["check"]
     assert check["hidden"] > 0 and check["error"] > 0 and check["error_of_straight_lines"] > 0
-    assert 0 <= check["within"] <= 1
+    assert check["within"] is None  # three draws have no range to speak of
 
 
 def test_the_same_seed_gives_the_same_bytes_and_the_check_can_be_left_out(model: str) -> None:
@@ -77,7 +78,9 @@ def test_nothing_to_fill_is_said_and_the_file_written(model: str, capsys: pytest
     frame.to_csv("whole.csv", index=False)
     assert cli.main(["impute", "whole.csv", "-o", "same.csv", "--model", model]) == 0
     assert "nothing is missing" in "".join(capsys.readouterr())
-    assert np.allclose(pd.read_csv("same.csv")["x"], frame["x"])
+    assert Path("same.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert impute("whole.csv", "same.npz", options=FitOptions(model, "prompt"))["imputed"]["cells"] == 0
+    assert np.allclose(np.load("same.npz", allow_pickle=False)["values"][0, 0], frame["x"][:12])
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,7 @@ def test_nothing_to_fill_is_said_and_the_file_written(model: str, capsys: pytest
         ["--model", "gp"],
         ["--window", "6"],
         ["--draws", "0"],
+        ["--draws", "100000"],
         ["--mode", "nonsense"],
     ],
 )
@@ -94,6 +98,56 @@ def test_bad_options_are_refused_before_any_work(
 ) -> None:
     assert cli.main(["impute", "gaps.csv", "-o", "filled.csv", *arguments]) == 2
     assert arguments[0] in "".join(capsys.readouterr()) and not Path("filled.csv").exists()
+
+
+def test_what_goes_round_is_left_and_said(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    wind = np.round(np.mod(rng.uniform(0, 360, (8, 1)) + 25 * rng.standard_normal((8, 30)).cumsum(1), 360)) % 360
+    rows = [(f"s{i}", t, wind[i, t], wind[i, t] / 7 + t) for i in range(8) for t in range(30)]
+    frame = pd.DataFrame(rows, columns=["id", "time", "direction", "x"])
+    frame.loc[::9, ["direction", "x"]] = np.nan
+    frame.to_csv("wind.csv", index=False)
+    assert cli.main(["impute", "wind.csv", "-o", "filled.csv", "--model", model, "--draws", "11", "--json"]) == 0
+    account = json.loads(capsys.readouterr().out)
+    filled = pd.read_csv("filled.csv")
+    assert not filled["x"].isna().any() and filled["direction"].equals(frame["direction"])
+    assert account["imputed"]["left"] == int(frame["direction"].isna().sum()) and "'direction'" in account["notes"][0]
+    assert 0 <= account["check"]["within"] <= 1
+
+
+def test_training_on_moves_is_refused_before_it_begins(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    meter = rng.integers(0, 9, (8, 20)).cumsum(1)
+    frame = pd.DataFrame([(i, t, meter[i, t]) for i in range(8) for t in range(20)], columns=["id", "time", "meter"])
+    frame.loc[5::17, "meter"] = np.nan
+    frame.to_csv("meter.csv", index=False)
+    asked = ["impute", "meter.csv", "-o", "filled.csv", "--model", model, "--draws", "3", "--no-check"]
+    assert cli.main([*asked, "--mode", "full"]) == 2
+    said = "".join(capsys.readouterr())
+    assert "'meter'" in said and "--mode prompt" in said
+    assert cli.main(asked) == 0
+    assert (pd.read_csv("filled.csv").groupby("id")["meter"].diff().dropna() >= 0).all()
+
+
+def test_a_long_recording_is_refused_with_what_helps(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.sin(np.arange(1500) / 9)
+    pd.DataFrame({"time": np.arange(1500), "x": np.where(np.arange(1500) % 50 == 0, np.nan, values)}).to_csv(
+        "long.csv", index=False
+    )
+    assert cli.main(["impute", "long.csv", "-o", "filled.csv", "--model", model]) == 2
+    said = "".join(capsys.readouterr())
+    assert "--window" not in said and "1024" in said
+
+
+def test_ends_that_are_left_are_said(model: str) -> None:
+    values = np.random.default_rng(0).standard_normal((5, 1, 12))
+    values[1, 0, 9:] = values[2, 0, 4] = np.nan
+    np.save("ends.npy", values)
+    account = impute(
+        "ends.npy", "filled.npy", reader=ReaderOptions(axes="ncl"), options=FitOptions(model, "prompt"), draws=1
+    )
+    assert account["imputed"]["cells"] == 1 and "1 series end" in account["notes"][-1]
+    assert np.isnan(np.load("filled.npy")[1, 0, 9:]).all()
 
 
 def test_an_output_that_exists_is_kept_unless_forced(model: str) -> None:

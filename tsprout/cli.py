@@ -24,6 +24,7 @@ from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
 from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds, parse_transforms
+from tsprout.limits import DRAWS
 from tsprout.options import (
     Bounds,
     Budget,
@@ -198,7 +199,7 @@ def sample(
 def impute(
     file: File,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to make.", show_default=False)],
-    draws: Annotated[int, typer.Option(help="A gap gets the median of so many draws; of 1 that draw.")] = 15,
+    draws: Annotated[int, typer.Option(help="A gap gets the median of so many draws; of 1 that draw.")] = DRAWS,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Fill hidden values, too, and say how far off they are.")
     ] = True,
@@ -214,7 +215,7 @@ def impute(
     reader: ReaderOptions,
     console: Console,
 ) -> Mapping[str, Any]:
-    """Fill what is missing in series; what is there stays."""
+    """Fill what is missing in series; what is there stays, to about seven digits."""
     from tsprout import job_impute, render
 
     options = FitOptions(

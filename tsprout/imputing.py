@@ -25,27 +25,35 @@ from tsprout.data.cumulative import CumulativeScaling
 from tsprout.data.frames import from_object
 from tsprout.data.relative import RelativeScaling, parents_first
 from tsprout.data.scaling import Scaler
+from tsprout.data.transforms import Curve
 from tsprout.diffusion.conditioning import Spread, given
 from tsprout.diffusion.samplers import Denoise
 from tsprout.drawing import Source, check_drawing
 from tsprout.errors import InputError, TsproutError
-from tsprout.limits import check_seed, check_whole
+from tsprout.limits import MAX_DRAWS, check_seed, check_whole
 from tsprout.model_config import ModelConfig
+from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
 from tsprout.train.drawing import draw_latent, series_at_once
 from tsprout.train.shots import Shots, is_shown, memory_of
 
 Progress = Callable[[str, int, int], None]
 
-DRAWS = 15
-"""Draws a median is taken of: odd, so that it is one of them, in each cell."""
-_TOGETHER = 1024  # cells of a series that are kriged in one: their cube is what a step costs
+_TOGETHER = 512  # cells of a series that are kriged in one: their cube is what a step costs
+_COVARIANCE = 3e10  # about so many multiplications a covariance may cost: of so many series as that allows
+_FEWEST, _MOST = 16, 256
 
 
 def gaps(series: SeriesSet) -> np.ndarray:
     """Cells ``(n, channels, length)`` within a series' own length that hold no value."""
     within = np.arange(series.length) < series.lengths[:, None, None]
     return ~series.observed & within
+
+
+def to_fill(series: SeriesSet, scaler: Scaler) -> np.ndarray:
+    """:func:`gaps` but those of channels that go round: by their values they would be filled the long way round."""
+    around = np.array([isinstance(channel, CircularScaling) for channel in scaler.channels])
+    return gaps(series) & ~around[:, None]
 
 
 def checked(
@@ -66,8 +74,12 @@ def checked(
         raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
     check_seed(seed)
     check_drawing(how, config)
-    if check_whole(draws, "draws") < 1:
-        raise InputError(f"{draws} draws", where="draws", fix="Give at least 1.")
+    if type(draws) is bool or not 1 <= check_whole(draws, "draws") <= MAX_DRAWS:
+        raise InputError(f"{draws} draws", where="draws", fix=f"Give a whole number from 1 to {MAX_DRAWS}.")
+    if data is None and reader:
+        raise InputError(f"{next(iter(reader))!r} says how to read data, and none are given", fix="Give the data, too.")
+    if reader.get("window") is not None or reader.get("stride") is not None:
+        raise InputError("windows are no series to fill", where="window", fix="Leave window and stride out.")
     return shots if data is None else _fillable(from_object(data, **reader), shots)
 
 
@@ -79,8 +91,12 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
     if series.length > shots.length:
         fix = f"Cut them into windows of at most {shots.length} steps, or fit to series as long."
         raise InputError(f"series of {series.length} steps, and the model was fitted to {shots.length}", fix=fix)
+    if (series.labels is None) != (shots.labels is None):
+        has, wants = ("have labels" if each.labels is not None else "have none" for each in (series, shots))
+        fix = "Say which column holds the labels with label_column, or fit without."
+        raise InputError(f"the series {has}, and those that the model was fitted to {wants}", where="labels", fix=fix)
     if series.labels is not None and shots.labels is not None:
-        new = sorted({*series.labels.astype(str)} - {*shots.labels.astype(str)})
+        new = sorted({*map(str, series.labels)} - {*map(str, shots.labels)})
         if new:
             raise InputError(f"the label {new[0]!r} is none of those that the model was fitted to", fix="Fit with it.")
     if series.channels == shots.channels:
@@ -94,21 +110,24 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
 def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> np.ndarray:
     """``(draws, n, channels, length)`` float64: observed cells as they are, gaps drawn; see :func:`completions`."""
     out = np.repeat(series.values[None].astype(np.float64), draws, axis=0)
-    empty = gaps(series)
+    empty = to_fill(series, source.scaler)
     for i, drawn in completions(source, series, draws=draws, **how):
         filled = out[:, i, :, : drawn.shape[-1]]
         filled[:] = np.where(empty[i, :, : drawn.shape[-1]], drawn, filled)
-    return np.stack([np.where(empty, _settled(source.scaler, each, ~empty), each) for each in out])
+    for each in out:
+        each[empty] = _settled(source.scaler, each, ~empty)[empty]
+    return out
 
 
 def fill(
     source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
 ) -> SeriesSet:
-    """The same series without gaps, each filled with the median of ``draws`` draws, cell by cell; of one, with that.
+    """The same series without gaps, each filled with the median of ``draws`` draws, cell by cell (of an even number the
+    lower of the two in the middle); gaps of channels that go round are left.
 
     See :func:`completions` for the arguments.
     """
-    values, empty = series.values.astype(np.float64), gaps(series)
+    values, empty = series.values.astype(np.float64), to_fill(series, source.scaler)
     for i, drawn in completions(source, series, draws=draws, seed=seed, progress=progress, **how):
         values[i, :, : drawn.shape[-1]] = np.sort(drawn, axis=0)[(draws - 1) // 2]
     values = np.where(empty, _settled(source.scaler, values, ~empty), series.values)
@@ -138,50 +157,66 @@ def completions(
     scaler, shots = values_scaler(source), source.shots
     own = Shots.from_latent(scaler.latent(shots), shots.lengths, shots.labels)
     latent = scaler.latent(series)
-    wanting = gaps(series).any(axis=(1, 2))
+    wanting = to_fill(series, source.scaler).any(axis=(1, 2))
     labels = (
         np.zeros(len(series), np.int64)
         if series.labels is None
         else np.unique(series.labels.astype(str), return_inverse=True)[1]
     )
-    done, total = 0, int(wanting.sum())
+    done, total, spreads = 0, int(wanting.sum()), dict[int, Spread]()
+    if progress is not None and total:
+        progress("impute", 0, total)
     for number, (label, length) in enumerate(
         sorted({*zip(labels[wanting].tolist(), series.lengths[wanting].tolist(), strict=True)})
     ):
         members = np.flatnonzero(wanting & (labels == label) & (series.lengths == length))
         alike = own if series.labels is None else own.alike(str(series.labels[members[0]]))
-        spread = _spread(own, length)
-        size = max(1, series_at_once(length) // draws)
+        if length not in spreads:
+            spreads[length] = _spread(own, length)
+        most = series_at_once(length)
+        size = max(1, most // draws)
         for start in range(0, len(members), size):
             some = members[start : start + size]
             rng = np.random.default_rng([seed, 3, number, start])
             memory = memory_of(source.model, alike.part(rng), present=is_shown(len(shots), source.trained))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            rows = torch.from_numpy(np.repeat(latent[some, :, :length], draws, axis=0))
-            known, shape = rows.isfinite(), (len(rows), series.n_channels, length)
-
-            def around(
-                denoise: Denoise, rows: Tensor = rows, known: Tensor = known, spread: Spread = spread
-            ) -> Denoise:
-                return given(denoise, rows, known, spread)
-
-            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memory, condition=around, **how)
-            if not np.isfinite(drawn).all():
-                raise TsproutError(
-                    "the model produced values that are not finite", fix="Fit again with another seed or mode."
-                )
-            told = None if series.labels is None else np.repeat(series.labels[some], draws)
-            values = scaler.inverse(drawn, told).reshape(len(some), draws, *drawn.shape[1:])
-            yield from zip(some.tolist(), values, strict=True)
+            parts = []
+            for first in range(0, draws, most):
+                times = min(most, draws - first)
+                rows = torch.from_numpy(np.repeat(latent[some, :, :length], times, axis=0))
+                drawn = _drawn(source, rows, spreads[length], generator, memory, how)
+                told = None if series.labels is None else np.repeat(series.labels[some], times)
+                parts.append(scaler.inverse(drawn, told).reshape(len(some), times, *drawn.shape[1:]))
+            yield from zip(some.tolist(), np.concatenate(parts, axis=1), strict=True)
             done += len(some)
             if progress is not None:
                 progress("impute", done, total)
+
+
+def _drawn(
+    source: Source, rows: Tensor, spread: Spread, generator: torch.Generator, memory: Memory | None, how: dict[str, Any]
+) -> np.ndarray:
+    """Scaled series ``(n, channels, length)`` around the cells of ``rows`` that are not NaN."""
+
+    def around(denoise: Denoise) -> Denoise:
+        return given(denoise, rows, rows.isfinite(), spread)
+
+    shape = (len(rows), rows.shape[1], rows.shape[2])
+    drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memory, condition=around, **how)
+    if not np.isfinite(drawn).all():
+        raise TsproutError("the model produced values that are not finite", fix="Fit again with another seed or mode.")
+    return drawn
 
 
 def _spread(shots: Shots, length: int) -> Spread:
     """Of the first ``length`` steps: of all cells together, or of one channel at a time where these are many."""
     values, seen = shots.values.numpy()[..., :length], shots.observed.numpy()[..., :length]
     channels = values.shape[1]
+    cells = channels * length if channels * length <= _TOGETHER else length
+    some = int(np.clip(_COVARIANCE / cells**3, _FEWEST, _MOST))
+    if len(values) > some:  # as a mask of its own costs a solution of that size, and few series say enough
+        chosen = np.linspace(0, len(values) - 1, some).astype(int)
+        values, seen = values[chosen], seen[chosen]
     if channels * length <= _TOGETHER:
         return Spread(torch.from_numpy(covariance(values, seen)[None]))
     own = [covariance(values[:, j : j + 1], seen[:, j : j + 1]) for j in range(channels)]
@@ -194,18 +229,21 @@ def values_scaler(source: Source) -> Scaler:
     Raises:
         InputError: the model was trained on differences.
     """
-    apart = [c.channel for c in source.scaler.channels if not isinstance(c, ChannelScaling) and _moves(c)]
-    if not apart:
+    if not (apart := by_moves(source.scaler)):
         return source.scaler
     if source.trained:
         what = f"the model was trained on differences in {', '.join(map(repr, apart))}, which gaps break"
         raise InputError(what, fix="Fit with mode='prompt', or with transforms={name: 'identity'} for these channels.")
+    kept = [c for c in source.scaler.channels if isinstance(c, ChannelScaling) and isinstance(c.transform, Curve)]
+    transforms = {c.channel: c.transform.label for c in kept}
     bounds = {c.channel: sides for c in source.scaler.channels if (sides := _sides(c)) != (None, None)}
-    return Scaler.fit(source.shots, bounds=bounds, differences=False)
+    return Scaler.fit(source.shots, bounds=bounds, transforms=transforms, differences=False)
 
 
-def _moves(channel: CumulativeScaling | RelativeScaling | CircularScaling) -> bool:
-    return not isinstance(channel, CumulativeScaling) or channel.moves is not None
+def by_moves(scaler: Scaler) -> list[str]:
+    """Names of channels that are scaled by their moves, or by how far they are from others."""
+    others = [channel for channel in scaler.channels if not isinstance(channel, ChannelScaling)]
+    return [c.channel for c in others if not isinstance(c, CumulativeScaling) or c.moves is not None]
 
 
 def _sides(channel: Any) -> tuple[float | None, float | None]:

@@ -17,14 +17,15 @@ from tsprout.baselines import registry
 from tsprout.errors import InputError
 from tsprout.job import Progress, fit_report, fit_series, load_model, read_input
 from tsprout.job_options import FitOptions, ReaderOptions
-from tsprout.limits import check_whole
-from tsprout.staging import check_file
+from tsprout.limits import DRAWS, MAX_DRAWS, check_whole
+from tsprout.staging import check_file, write_file
 
 if TYPE_CHECKING:
     from tsprout.series import SeriesSet
 
-DRAWS = 15
 _RANGE = 0.8  # of the draws, that hidden values should lie in as often
+_TELLING = 10  # draws say something of their range
+_CELLS = 2**25  # of all draws of hidden values, at most
 
 
 def impute(
@@ -38,7 +39,9 @@ def impute(
     force: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Fill what is missing in the series of a file; what is there stays, and so does the file's format.
+    """Fill what is missing in the series of a file; what is there stays, to the seven digits that are kept of a value.
+
+    A file in which nothing is missing is copied.
 
     Args:
         path: the file.
@@ -56,7 +59,8 @@ def impute(
         InputError: an option, the file or the output cannot be used (before any work where that can be known).
     """
     from tsprout.data import files
-    from tsprout.imputing import gaps
+    from tsprout.data.scaling import Scaler
+    from tsprout.imputing import by_moves, gaps
     from tsprout.overview import describe
 
     reader, options = reader or ReaderOptions(), options or FitOptions(mode="prompt")
@@ -66,39 +70,70 @@ def impute(
     if reader.window is not None or reader.stride is not None:
         fix = "Leave them out; series of up to 1024 steps are filled as they are."
         raise InputError("windows are no series to fill", where="--window", fix=fix)
-    if check_whole(draws, "--draws") < 1:
-        raise InputError(f"{draws} draws", where="--draws", fix="Give at least 1.")
+    if not 1 <= check_whole(draws, "--draws") <= MAX_DRAWS:
+        raise InputError(f"{draws} draws", where="--draws", fix=f"Give 1 to {MAX_DRAWS}.")
     target = check_file(out, force=force)
     watch = Stopwatch()
     with watch.stage("read"):
-        real = read_input(path, reader, progress)
+        real = _read(path, reader, progress)
     missing = gaps(real)
-    with watch.stage("load"):
-        base = load_model(options.model, device=options.device)
-    found = None
-    if check and missing.any():
-        with watch.stage("check"):
-            found = _checked(base, real, options, draws, progress)
-    with watch.stage("fit"):
-        sprout = fit_series(base, real, options, progress)
-    with watch.stage("impute"):
-        filled = sprout.impute(real, draws=draws, seed=options.seed, progress=progress) if missing.any() else real
-    size: dict[str, Any] = {"n_series": len(real), "channels": real.channels, "length": real.length}
-    with files.open_writer(target, real, **size, force=force) as writer:
-        writer.write(filled)
-    return {
-        "command": "impute",
-        "versions": versions(),
-        "input": describe(real, path, sprout.scaler),
-        **options.to_dict(),
-        "device": sprout.device,
-        "fit": fit_report(sprout),
-        "imputed": {"cells": int(missing.sum()), "series": int(missing.any(axis=(1, 2)).sum()), "draws": draws},
-        "check": found,
+    account: dict[str, Any] = {"command": "impute", "versions": versions(), "input": describe(real, path)}
+    account |= {**options.to_dict(), "device": options.device, "fit": {}, "check": None, "notes": []}
+    account["imputed"] = {"cells": 0, "left": 0, "series": 0, "draws": draws}
+    if not missing.any() and files.extension(Path(path), reader.format) == files.extension(target, None):
+        with watch.stage("write"):
+            write_file(target, lambda file: file.write(Path(path).read_bytes()))
+    else:
+        if options.mode != "prompt" and (apart := by_moves(Scaler.fit(real, **_scaling(options)))):
+            fix = "Say --mode prompt, or --transform NAME=identity for these channels."
+            what = f"{', '.join(map(repr, apart))} would be learnt by differences, which gaps break"
+            raise InputError(what, where="--mode", fix=fix)
+        with watch.stage("load"):
+            base = load_model(options.model, device=options.device)
+        if check and missing.any():
+            with watch.stage("check"):
+                account["check"] = _checked(base, real, options, draws, progress)
+        with watch.stage("fit"):
+            sprout = fit_series(base, real, options, progress)
+        with watch.stage("impute"):
+            filled = sprout.impute(real, draws=draws, seed=options.seed, progress=progress)
+        size: dict[str, Any] = {"n_series": len(real), "channels": real.channels, "length": real.length}
+        with watch.stage("write"), files.open_writer(target, real, **size, force=force) as writer:
+            writer.write(filled)
+        account |= {"input": describe(real, path, sprout.scaler), "device": sprout.device, "fit": fit_report(sprout)}
+        left = gaps(filled)
+        account["imputed"] |= {"cells": int((missing & ~left).sum()), "left": int(left.sum())}
+        account["imputed"]["series"] = int((missing & ~left).any(axis=(1, 2)).sum())
+        account["notes"] += _left(real, left)
+    return account | {
         "seconds": watch.rounded(),
         "peak_memory_bytes": peak_memory(),
         "files": {"imputed": str(out)},
     }
+
+
+def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) -> SeriesSet:
+    try:
+        return read_input(path, reader, progress)
+    except InputError as error:
+        if "window" in (error.fix or ""):
+            error.fix = "Cut it into series of at most 1024 steps first, each with an id of its own."
+        raise
+
+
+def _scaling(options: FitOptions) -> dict[str, Any]:
+    return {"bounds": options.bounds or None, "transforms": options.transforms or None}
+
+
+def _left(real: SeriesSet, left: np.ndarray) -> list[str]:
+    """What is still missing, and why."""
+    notes = []
+    around = [repr(name) for j, name in enumerate(real.channels) if left[:, j].any()]
+    if around:
+        notes.append(f"gaps in {', '.join(around)} are left: what goes round is not filled")
+    if (shorter := int((real.lengths < real.length).sum())) and real.times is None:
+        notes.append(f"{shorter} series end before others do; empty cells beyond their last value are left")
+    return notes
 
 
 def hidden(series: SeriesSet, seed: int) -> np.ndarray:
@@ -134,7 +169,14 @@ def _checked(
         return None
     without = replace(real, values=np.where(hide, np.nan, real.values), observed=real.observed & ~hide)
     sprout = fit_series(base, without, options, progress)
+    most = max(1, _CELLS // (draws * real.n_channels * real.length))
+    rows = np.flatnonzero(hide.any(axis=(1, 2)))
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+    real, without, hide = real[rows], without[rows], hide[rows]
     drawn = sprout.completions(without, draws=draws, seed=options.seed, progress=progress)
+    hide &= np.isfinite(drawn[0])  # but what goes round
+    if not hide.any():
+        return None
     lines = complete(without.values, without.lengths)
     low, high = np.quantile(drawn, [(1 - _RANGE) / 2, (1 + _RANGE) / 2], axis=0)
 
@@ -147,6 +189,6 @@ def _checked(
         "hidden": int(hide.sum()),
         "error": error(median),
         "error_of_straight_lines": error(lines),
-        "within": float(within) if draws > 1 else None,
+        "within": float(within) if draws >= _TELLING else None,
         "of": _RANGE,
     }

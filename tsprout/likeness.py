@@ -16,7 +16,7 @@ Kennard 1970), and is left out where stamps are no dates. Values stay what they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -26,13 +26,14 @@ from tsprout.identity import label_groups, new_times
 from tsprout.series import SeriesSet
 
 AT_ONCE = 512
-"""Series whose templates change hands among each other."""
+"""Series whose templates change hands among each other, at most; of a batch that is smaller, its own."""
 _DAY = 86_400_000_000_000
 CYCLES = (_DAY, 7 * _DAY, 31_556_952_000_000_000)
 """Day, week and (Gregorian) year, in nanoseconds."""
 HARMONICS = 4
 """Of each cycle, as far as two steps fit into them."""
 _RIDGE = 0.01  # of the number of cells: a cosine has a variance of a half
+_FITTED = 256  # shots of a label that the regression is fitted to, at most
 _WHOLE = 0.25  # weight of the distance to the shot itself beside that to what its stamps let expect
 
 
@@ -51,6 +52,7 @@ class Likeness:
     scaler: Scaler
     latent: np.ndarray
     cycles: tuple[tuple[int, int], ...]
+    _known: dict[bytes, np.ndarray | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shots: SeriesSet) -> Likeness | None:
@@ -73,7 +75,9 @@ class Likeness:
         drawn = self.scaler.transform(values, labels)
         dealt = picked.copy()
         for members, alike, length in label_groups(self.shots, picked, lengths):
-            weights = self._regression(alike)
+            if alike.tobytes() not in self._known:
+                self._known[alike.tobytes()] = self._regression(alike)
+            weights = self._known[alike.tobytes()]
             for start in range(0, len(members), AT_ONCE):
                 some = members[start : start + AT_ONCE]
                 own, place = np.unique(picked[some], return_inverse=True)
@@ -107,6 +111,7 @@ class Likeness:
         if not self.cycles:
             return None
         assert self.shots.times is not None
+        alike = alike[np.linspace(0, len(alike) - 1, min(len(alike), _FITTED)).astype(int)]
         within = np.arange(self.shots.length) < self.shots.lengths[alike, None]
         waves = _waves(self.shots.times[alike], self.cycles)
         out = np.zeros((self.latent.shape[1], waves.shape[-1]))

@@ -10,6 +10,7 @@ from tsprout.errors import InputError
 MIN_LENGTH, MAX_LENGTH = 4, 1024  # time steps
 MAX_CHANNELS = 256
 MAX_GUIDANCE = 5.0
+DRAWS, MAX_DRAWS = 15, 1000  # of a gap; the usual number is odd, so that the median is one of them
 MAX_SEED = 2**63 - 1  # torch takes no more than 64 bits, numpy's are made of these
 
 

@@ -118,8 +118,8 @@ def impute(console: Console, account: Mapping[str, Any]) -> None:
     input_lines(console, account["input"])
     fit_lines(console, account)
     made, check = account["imputed"], account["check"]
-    if not made["cells"]:
-        console.note("nothing is missing: the file is written as it is")
+    if not made["cells"] + made["left"]:
+        console.note("nothing is missing")
     else:
         of = f"{counted(made['cells'], 'missing value')} in {counted(made['series'], 'series')}"
         console.say(f"{of} filled in {account['seconds']['impute']:.1f} s")
@@ -132,8 +132,10 @@ def impute(console: Console, account: Mapping[str, Any]) -> None:
                 f"; {100 * check['within']:.0f} % lie in the range of the middle {100 * check['of']:.0f} % of the draws"
             )
         console.say(told)
-        if check["error"] > check["error_of_straight_lines"]:
+        if check["hidden"] >= 30 and check["error"] > check["error_of_straight_lines"]:
             console.warn("straight lines fill gaps like these better than the model does")
+    for text in account["notes"]:
+        console.note(text)
     console.say(f"filled: {account['files']['imputed']}")
 
 

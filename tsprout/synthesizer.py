@@ -24,8 +24,8 @@ from tsprout.drawing import Progress, Source, check_drawing, draw_batches
 from tsprout.errors import CheckpointError, InputError
 from tsprout.fitting import UNSCALED, FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
-from tsprout.imputing import DRAWS, all_draws, checked, fill
-from tsprout.limits import check_seed, check_whole
+from tsprout.imputing import all_draws, checked, fill
+from tsprout.limits import DRAWS, check_seed, check_whole
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
 from tsprout.series import SeriesSet, concatenate
@@ -361,7 +361,7 @@ class Sprout:
         progress: Progress | None = None,
         **reader: Any,
     ) -> Any:
-        """Fill the gaps of series; what is observed stays what it is. See :mod:`tsprout.imputing`.
+        """Fill the gaps of series (but in channels that go round); the rest stays, to the seven digits that are kept.
 
         Args:
             data: series with the channels of those it was fitted to, no longer than they; by default those themselves.

@@ -57,17 +57,16 @@ class Spread:
         Returns:
             ``(n, groups, m)`` float64.
         """
-        spread = self.around(sigma)
-        least = _NUGGET * spread.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
         out = torch.zeros(missed.shape, dtype=torch.float64)
-        # Series of which the same is known share a factorisation: those that are drawn several times, above all.
-        masks, which = torch.unique(known, dim=0, return_inverse=True)
-        for number, mask in enumerate(masks):
-            some, here = which == number, mask.double()
-            both = spread * here[:, :, None] * here[:, None]
-            factor = torch.linalg.cholesky(both + torch.diag_embed(here * least[:, None] + (1 - here)))
-            right = (missed[some].double() * here).permute(1, 2, 0)
-            out[some] = (spread @ torch.cholesky_solve(right, factor)).permute(2, 0, 1)
+        for group, spread in enumerate(self.around(sigma)):
+            least = _NUGGET * max(float(spread.diagonal().mean()), 1e-12)
+            # Series of which the same is known share a factorisation: those that are drawn several times, above all.
+            masks, which = torch.unique(known[:, group], dim=0, return_inverse=True)
+            for number, mask in enumerate(masks):
+                some, here = which == number, mask.double()
+                both = spread * here[:, None] * here + torch.diag(here * least + (1 - here))
+                right = (missed[some, group].double() * here).T
+                out[some, group] = (spread @ torch.cholesky_solve(right, torch.linalg.cholesky(both))).T
         return out
 
 
