@@ -13,13 +13,16 @@ def shots(n: int) -> Shots:
     return Shots.from_latent(waves(n), np.full(n, 16))
 
 
-def test_missing_cells_are_zeros_that_are_not_observed() -> None:
+def test_missing_cells_lie_between_their_neighbours_and_are_not_observed() -> None:
     latent = waves(3)
-    latent[1, 0, 3] = np.nan
+    latent[1, 0, 3] = latent[2, 1, 12:] = np.nan
     some = Shots.from_latent(latent, np.array([16, 16, 12]))
-    assert not bool(some.observed[1, 0, 3])
-    assert float(some.values[1, 0, 3]) == 0
-    assert int((~some.observed).sum()) == 1
+    assert not bool(some.observed[1, 0, 3]) and bool(some.within[1, 0, 3])
+    torch.testing.assert_close(some.values[1, 0, 3], (some.values[1, 0, 2] + some.values[1, 0, 4]) / 2)
+    assert int((~some.observed).sum()) == 1 + 4
+    # Beyond the end of a series there is nothing.
+    assert not some.within[2, :, 12:].any() and (some.values[2, :, 12:] == 0).all()
+    assert torch.equal(some.within[:2], torch.ones(2, 2, 16, dtype=torch.bool))
     assert some.values.dtype == torch.float32
 
 
