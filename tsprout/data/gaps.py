@@ -22,17 +22,16 @@ def complete(latent: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         lengths: ``(n,)`` each series' own length, at least 1.
 
     """
-    n, channels, length = latent.shape
-    out = np.empty(latent.shape, dtype=np.float32)
-    seen = np.isfinite(latent)
-    counts = seen.sum(axis=0)
-    mean = np.where(seen, latent, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(counts, 1)
-    for i in range(n):
+    length = latent.shape[-1]
+    seen, within = np.isfinite(latent), np.arange(length) < np.asarray(lengths)[:, None, None]
+    out = np.where(seen & within, latent, 0.0).astype(np.float32)
+    mean = np.where(seen, latent, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(seen.sum(axis=0), 1)
+    for i, j in np.argwhere((within & ~seen).any(axis=-1)).tolist():
         own = int(lengths[i])
-        for j in range(channels):
-            at = np.flatnonzero(seen[i, j, :own])
-            out[i, j, :own] = np.interp(np.arange(own), at, latent[i, j, at]) if at.size else mean[j, :own]
-        if own < length:
-            mode = "reflect" if own > 1 else "edge"
-            out[i] = np.pad(out[i, :, :own], ((0, 0), (0, length - own)), mode=mode)  # type: ignore[call-overload]
+        at = np.flatnonzero(seen[i, j, :own])
+        out[i, j, :own] = np.interp(np.arange(own), at, latent[i, j, at]) if at.size else mean[j, :own]
+    for i in np.flatnonzero(np.asarray(lengths) < length).tolist():
+        own = int(lengths[i])
+        mode = "reflect" if own > 1 else "edge"
+        out[i] = np.pad(out[i, :, :own], ((0, 0), (0, length - own)), mode=mode)  # type: ignore[call-overload]
     return out
