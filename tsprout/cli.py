@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,6 +78,21 @@ def _root(
     pass
 
 
+def _fitting(
+    model: str,
+    mode: str,
+    budget: str,
+    seed: int,
+    checkpoint: str | None,
+    bounds: Sequence[str] | None,
+    device: str,
+    transforms: Sequence[str] | None,
+) -> FitOptions:
+    """Options of fitting as the commands that fit are given them."""
+    known = parse_bounds(bounds or ()), device, parse_transforms(transforms or ())
+    return FitOptions(model, mode, budget, seed, checkpoint, *known)
+
+
 @app.command()
 @verb
 def run(
@@ -104,9 +119,7 @@ def run(
     """Do the whole job: new series, a summary with scores, and a picture, in one folder."""
     from tsprout import job, render
 
-    fitting = FitOptions(
-        model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
-    )
+    fitting = _fitting(model, mode, budget, seed, checkpoint, bounds, device, transform)
     sampling = SampleOptions(n, length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
@@ -158,9 +171,7 @@ def fit(
     """Adapt the model to the series of a file and keep it as a folder."""
     from tsprout import job, render
 
-    options = FitOptions(
-        model, mode, budget, seed, checkpoint, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
-    )
+    options = _fitting(model, mode, budget, seed, checkpoint, bounds, device, transform)
     with console.progress() as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)
@@ -218,9 +229,7 @@ def impute(
     """Fill what is missing in series; what is there stays, to about seven digits."""
     from tsprout import job_impute, render
 
-    options = FitOptions(
-        model, mode, budget, seed, None, parse_bounds(bounds or ()), device, parse_transforms(transform or ())
-    )
+    options = _fitting(model, mode, budget, seed, None, bounds, device, transform)
     with console.progress() as progress:
         account = job_impute.impute(
             file, out, reader=reader, options=options, draws=draws, check=check, force=force, progress=progress

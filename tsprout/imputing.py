@@ -10,7 +10,7 @@ afterwards, within its gap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -28,16 +28,15 @@ from tsprout.data.scaling import Scaler
 from tsprout.data.transforms import Curve
 from tsprout.diffusion.conditioning import Spread, given
 from tsprout.diffusion.samplers import Denoise
-from tsprout.drawing import Source, check_drawing
+from tsprout.drawing import Progress, Source, check_drawing
 from tsprout.errors import InputError, TsproutError
+from tsprout.identity import label_groups
 from tsprout.limits import MAX_DRAWS, check_seed, check_whole
 from tsprout.model_config import ModelConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
 from tsprout.train.drawing import draw_latent, series_at_once
 from tsprout.train.shots import Shots, is_shown, memory_of
-
-Progress = Callable[[str, int, int], None]
 
 _TOGETHER = 512  # cells of a series that are kriged in one: their cube is what a step costs
 _COVARIANCE = 3e10  # about so many multiplications a covariance may cost: of so many series as that allows
@@ -122,16 +121,22 @@ def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> n
 def fill(
     source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
 ) -> SeriesSet:
-    """The same series without gaps, each filled with the median of ``draws`` draws, cell by cell (of an even number the
-    lower of the two in the middle); gaps of channels that go round are left.
+    """The same series without gaps, each filled with the :func:`median` of ``draws`` draws; gaps of channels that go
+    round are left.
 
     See :func:`completions` for the arguments.
     """
     values, empty = series.values.astype(np.float64), to_fill(series, source.scaler)
     for i, drawn in completions(source, series, draws=draws, seed=seed, progress=progress, **how):
-        values[i, :, : drawn.shape[-1]] = np.sort(drawn, axis=0)[(draws - 1) // 2]
+        values[i, :, : drawn.shape[-1]] = median(drawn)
     values = np.where(empty, _settled(source.scaler, values, ~empty), series.values)
     return replace(series, values=values.astype(np.float32), observed=series.observed | empty)
+
+
+def median(drawn: np.ndarray) -> np.ndarray:
+    """Of draws ``(draws, ...)``, cell by cell: one of them, of an even number the lower of the two in the middle."""
+    middle: np.ndarray = np.sort(drawn, axis=0)[(len(drawn) - 1) // 2]
+    return middle
 
 
 def completions(
@@ -157,19 +162,14 @@ def completions(
     scaler, shots = values_scaler(source), source.shots
     own = Shots.from_latent(scaler.latent(shots), shots.lengths, shots.labels)
     latent = scaler.latent(series)
-    wanting = to_fill(series, source.scaler).any(axis=(1, 2))
-    labels = (
-        np.zeros(len(series), np.int64)
-        if series.labels is None
-        else np.unique(series.labels.astype(str), return_inverse=True)[1]
-    )
-    done, total, spreads = 0, int(wanting.sum()), dict[int, Spread]()
-    if progress is not None and total:
+    wanting = np.flatnonzero(to_fill(series, source.scaler).any(axis=(1, 2)))
+    done, total, spreads = 0, len(wanting), dict[int, Spread]()
+    if not total:
+        return
+    if progress is not None:
         progress("impute", 0, total)
-    for number, (label, length) in enumerate(
-        sorted({*zip(labels[wanting].tolist(), series.lengths[wanting].tolist(), strict=True)})
-    ):
-        members = np.flatnonzero(wanting & (labels == label) & (series.lengths == length))
+    for number, (places, _, length) in enumerate(label_groups(series, wanting, series.lengths[wanting])):
+        members = wanting[places]
         alike = own if series.labels is None else own.alike(str(series.labels[members[0]]))
         if length not in spreads:
             spreads[length] = _spread(own, length)

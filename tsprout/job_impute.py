@@ -84,7 +84,10 @@ def impute(
         with watch.stage("write"):
             write_file(target, lambda file: file.write(Path(path).read_bytes()))
     else:
-        if options.mode != "prompt" and (apart := by_moves(Scaler.fit(real, **_scaling(options)))):
+        apart = []
+        if options.mode != "prompt":
+            apart = by_moves(Scaler.fit(real, bounds=options.bounds, transforms=options.transforms))
+        if apart:
             fix = "Say --mode prompt, or --transform NAME=identity for these channels."
             what = f"{', '.join(map(repr, apart))} would be learnt by differences, which gaps break"
             raise InputError(what, where="--mode", fix=fix)
@@ -119,10 +122,6 @@ def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) ->
         if "window" in (error.fix or ""):
             error.fix = "Cut it into series of at most 1024 steps first, each with an id of its own."
         raise
-
-
-def _scaling(options: FitOptions) -> dict[str, Any]:
-    return {"bounds": options.bounds or None, "transforms": options.transforms or None}
 
 
 def _left(real: SeriesSet, left: np.ndarray) -> list[str]:
@@ -161,6 +160,7 @@ def _checked(
 ) -> dict[str, Any] | None:
     """How far off hidden values are, in standard deviations of their channel; ``None`` where none could be hidden."""
     from tsprout.data.gaps import complete
+    from tsprout.imputing import median
 
     hide = hidden(real, options.seed)
     scale = np.nanstd(np.where(real.observed, real.values, np.nan).astype(np.float64), axis=(0, 2))
@@ -183,11 +183,10 @@ def _checked(
     def error(filled: np.ndarray) -> float:
         return float((np.abs(filled - real.values) / scale[:, None])[hide].mean())
 
-    median = np.sort(drawn, axis=0)[(draws - 1) // 2]
     within = ((low <= real.values) & (real.values <= high))[hide].mean()
     return {
         "hidden": int(hide.sum()),
-        "error": error(median),
+        "error": error(median(drawn)),
         "error_of_straight_lines": error(lines),
         "within": float(within) if draws >= _TELLING else None,
         "of": _RANGE,

@@ -142,8 +142,8 @@ class _Episodes:
         noise = torch.randn(batch.values.shape, generator=generator).to(device)
         rows = None if self.row is None else torch.full((len(batch),), self.row, device=device)
         # Gaps are noised as what they are filled with, as nothing that is drawn has any, and count for nothing.
-        how = {"counted": batch.observed}
-        return self.model.losses(batch.values, batch.within, sigma, noise, rows, memory, **how).mean()
+        losses = self.model.losses(batch.values, batch.within, sigma, noise, rows, memory, counted=batch.observed)
+        return losses.mean()
 
     def _split(self, group: np.ndarray, alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Series to show, and series of ``group`` to denoise, which are not among them.
