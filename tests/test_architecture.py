@@ -46,7 +46,7 @@ FLOORS = {
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "model_config", "data", "metrics", "baselines", "identity", "likeness"),
-    1: ("nn", "diffusion", "covariance", "series", "arrays", "devices"),
+    1: ("nn", "diffusion", "covariance", "stitching", "series", "arrays", "devices"),
     0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

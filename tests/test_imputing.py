@@ -98,16 +98,18 @@ def test_other_series_with_the_same_channels_are_filled_too() -> None:
     turned = replace(
         other, values=other.values[:, ::-1], observed=other.observed[:, ::-1], channels=other.channels[::-1]
     )
-    assert np.array_equal(fitted.impute(turned, draws=3).values, filled.values)
+    again = fitted.impute(turned, draws=3)
+    assert again.channels == turned.channels and np.array_equal(again.values[:, ::-1], filled.values)
+    every = fitted.completions(turned, draws=3)
+    assert np.array_equal(every[:, :, ::-1], fitted.completions(other, draws=3))
 
 
-@pytest.mark.parametrize("change", ["channels", "length", "label"])
+@pytest.mark.parametrize("change", ["channels", "label"])
 def test_what_does_not_fit_the_model_is_refused(change: str) -> None:
     labels = np.array(["a", "b"] * 3, dtype=object)
     fitted = sprout().fit(series(labels=labels), "prompt")
     other = {
         "channels": SeriesSet.from_arrays(series(2).values, channels=["x", "y"]),
-        "length": series(2, 20, labels=labels[:2]),
         "label": series(2, labels=np.array(["a", "c"], dtype=object)),
     }[change]
     with pytest.raises(InputError, match={"label": "label 'c'"}.get(change, "fitted to")):
@@ -155,8 +157,54 @@ def test_frames_come_back_as_frames() -> None:
     filled = sprout().fit(frame, "prompt", id_column="who").impute(draws=3)
     assert list(filled.columns) == ["who", "time", "x", "y"] and len(filled) == 64
     assert not filled.isna().any().any() and frame.isna().any().any()
-    seen = frame["x"].notna()
-    assert np.allclose(filled["x"][seen], frame["x"][seen])
+    # Of a frame that is given here nothing else changes: not a digit, the order of rows, nor what is no channel.
+    given = frame.assign(x=frame["x"] + 1e-9, remark="as it was")[::-1]
+    given["remark"] = np.arange(len(given)).astype(str)
+    out = (
+        sprout()
+        .fit(frame, "prompt", id_column="who")
+        .impute(given, draws=3, id_column="who", time_column="time", channels=["x", "y"])
+    )
+    assert list(out.columns) == list(given.columns) and out.index.equals(given.index) and not out.isna().any().any()
+    assert all(out[name][given[name].notna()].equals(given[name].dropna()) for name in given.columns)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_series_longer_than_the_shots_are_filled_in_windows(labelled: bool) -> None:
+    labels = np.array(["a", "b"] * 3, dtype=object) if labelled else None
+    fitted = sprout().fit(series(labels=labels), "prompt")
+    long = series(3, 75, lengths=[75, 41, 12], labels=None if labels is None else labels[:3])
+    told: list[tuple[str, int, int]] = []
+    filled = fitted.impute(long, draws=3, progress=lambda *each: told.append(each))
+    assert not gaps(filled).any() and np.array_equal(filled.values[long.observed], long.values[long.observed])
+    assert np.array_equal(filled.observed, long.observed | gaps(long))
+    counts = [each[1] for each in told]
+    assert counts[0] == 0 and counts == sorted(counts) and counts[-1] == told[0][2] > 3
+    assert filled.equals(fitted.impute(long, draws=3)) and not filled.equals(fitted.impute(long, draws=3, seed=1))
+    every = fitted.completions(long, draws=3)
+    gap = gaps(long)
+    np.testing.assert_array_equal(np.median(every, axis=0)[gap].astype(np.float32), filled.values[gap])
+    assert np.ptp(every[:, gap], axis=0).min() > 0
+
+
+def test_a_recording_is_filled_better_than_by_straight_lines() -> None:
+    steps, rng = np.arange(400), np.random.default_rng(0)
+    truth = np.stack([20 + 5 * np.sin(steps / 3), 3 + np.cos(steps / 3)]) + 0.1 * rng.standard_normal((2, 400))
+    values = truth.copy()
+    for start in range(15, 390, 40):
+        values[0, start : start + 10] = values[1, start + 20 : start + 30] = np.nan
+    recording = SeriesSet.from_arrays(values[None])
+    filled = Sprout.from_pretrained().fit(recording.windows(48, 24), "prompt").impute(recording, draws=5)
+    gap = gaps(recording)[0]
+    lines = np.stack([np.interp(steps, steps[~g], v[~g]) for g, v in zip(gap, values, strict=True)])
+    assert np.abs(filled.values[0] - truth)[gap].mean() < 0.5 * np.abs(lines - truth)[gap].mean()
+
+
+def test_a_recording_too_long_for_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = sprout().fit(series(), "prompt")
+    monkeypatch.setattr("tsprout.data.memory.available", lambda: 1000)
+    with pytest.raises(InputError, match="filling it needs"):
+        fitted.impute(series(1, 40), draws=3)
 
 
 def test_labels_are_filled_from_their_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tsprout import cli
 from tsprout.errors import InputError
-from tsprout.job_impute import hidden, impute
+from tsprout.job_impute import WHOLE, WINDOW, hidden, impute, shown
 from tsprout.job_options import FitOptions, ReaderOptions
 from tsprout.series import SeriesSet
 
@@ -87,7 +87,8 @@ def test_nothing_to_fill_is_said_and_the_file_written(model: str, capsys: pytest
     "arguments",
     [
         ["--model", "gp"],
-        ["--window", "6"],
+        ["--window", "3"],
+        ["--stride", "3", "--window", "6"],
         ["--draws", "0"],
         ["--draws", "100000"],
         ["--mode", "nonsense"],
@@ -129,14 +130,50 @@ def test_training_on_moves_is_refused_before_it_begins(model: str, capsys: pytes
     assert (pd.read_csv("filled.csv").groupby("id")["meter"].diff().dropna() >= 0).all()
 
 
-def test_a_long_recording_is_refused_with_what_helps(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    values = np.sin(np.arange(1500) / 9)
-    pd.DataFrame({"time": np.arange(1500), "x": np.where(np.arange(1500) % 50 == 0, np.nan, values)}).to_csv(
-        "long.csv", index=False
-    )
-    assert cli.main(["impute", "long.csv", "-o", "filled.csv", "--model", model]) == 2
-    said = "".join(capsys.readouterr())
-    assert "--window" not in said and "1024" in said
+def recording(length: int) -> pd.DataFrame:
+    steps = np.arange(length)
+    x = np.where(steps % 50 < 4, np.nan, np.sin(steps / 9) + 1e-9)
+    return pd.DataFrame({"time": steps[::-1], "x": x, "remark": [f"it's {i}" if i % 9 else None for i in steps]})
+
+
+def test_a_long_recording_is_filled_in_windows(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = recording(1500)
+    given.to_csv("long.csv", index=False)
+    asked = ["impute", "long.csv", "-o", "filled.csv", "--model", model, "--draws", "1", "--channel", "x"]
+    asked += ["--time-column", "time"]
+    assert cli.main([*asked, "--json"]) == 0
+    account = json.loads(capsys.readouterr().out)
+    assert account["imputed"] == {"cells": 120, "left": 0, "series": 1, "draws": 1, "window": WINDOW}
+    assert account["input"]["lengths"]["longest"] == 1500 and "in windows" in account["notes"][0]
+    assert account["check"]["hidden"] > 0 and not account["input"]["warnings"]
+    filled = pd.read_csv("filled.csv")
+    pd.testing.assert_frame_equal(filled[given["x"].notna()], given[given["x"].notna()])
+    assert not filled["x"].isna().any()
+    assert cli.main([*asked, "--window", "32", "--force", "--no-check"]) == 0
+    assert "in windows of so many" in "".join(capsys.readouterr())
+
+
+def test_series_of_many_lengths_are_shown_as_windows_and_filled_all(model: str) -> None:
+    frames = [recording(n).assign(id=i) for i, n in enumerate((40, 120, 20))]
+    pd.concat(frames).drop(columns="remark").to_csv("mixed.csv", index=False)
+    account = impute("mixed.csv", "filled.csv", reader=ReaderOptions(window=32), options=FitOptions(model), draws=1)
+    assert account["imputed"]["window"] == 32 and account["imputed"]["left"] == 0
+    assert not pd.read_csv("filled.csv")["x"].isna().any()
+
+
+def test_what_is_shown_of_long_series() -> None:
+    def made(*lengths: int) -> SeriesSet:
+        values = np.random.default_rng(0).standard_normal((len(lengths), 1, max(lengths)))
+        return SeriesSet.from_arrays(values, lengths=np.array(lengths))
+
+    short = made(WHOLE, 50)
+    assert shown(short) is short and shown(short, 300) is short
+    assert shown(made(500, 30)).length == WINDOW and len(shown(short, 64)) == 2 * WHOLE // 64 - 1
+    assert len(shown(made(400_000))) <= 1001
+    with pytest.raises(InputError, match="nothing was observed"):
+        gone = made(400)
+        gone.values[:], gone.observed[:] = np.nan, False
+        shown(gone)
 
 
 def test_ends_that_are_left_are_said(model: str) -> None:

@@ -5,13 +5,14 @@ shots; a gap gets the median of the draws, cell by cell. How cells vary together
 (:mod:`tsprout.covariance`), of all channels together, or of each by itself where series are long and wide.
 
 Channels are scaled by their values, as moves across a gap are not known. What only goes up or down is put in order
-afterwards, within its gap.
+afterwards, within its gap. Series longer than the shots are filled window by window (:mod:`tsprout.stitching`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from tsprout.covariance import covariance
 from tsprout.data.channel_scaling import ChannelScaling
 from tsprout.data.circular import CircularScaling
 from tsprout.data.cumulative import CumulativeScaling
-from tsprout.data.frames import from_object
+from tsprout.data.frames import options_of
+from tsprout.data.memory import require
+from tsprout.data.original import Original
 from tsprout.data.relative import RelativeScaling, parents_first
 from tsprout.data.scaling import Scaler
 from tsprout.data.transforms import Curve
@@ -35,6 +38,7 @@ from tsprout.limits import MAX_DRAWS, check_seed, check_whole
 from tsprout.model_config import ModelConfig
 from tsprout.nn.conditioning import Memory
 from tsprout.series import SeriesSet
+from tsprout.stitching import pieces, stitched
 from tsprout.train.drawing import draw_latent, series_at_once
 from tsprout.train.shots import Shots, is_shown, memory_of
 
@@ -63,8 +67,8 @@ def checked(
     seed: int,
     how: dict[str, Any],
     reader: dict[str, Any],
-) -> SeriesSet:
-    """The series of ``data``, or the shots, once all that is asked for can be.
+) -> tuple[SeriesSet, Original | None]:
+    """The series of ``data`` as a model can fill them, and what they were read from; the shots where there are no data.
 
     Raises:
         InputError: nothing has been fitted, or an argument or the data cannot be used.
@@ -78,8 +82,12 @@ def checked(
     if data is None and reader:
         raise InputError(f"{next(iter(reader))!r} says how to read data, and none are given", fix="Give the data, too.")
     if reader.get("window") is not None or reader.get("stride") is not None:
-        raise InputError("windows are no series to fill", where="window", fix="Leave window and stride out.")
-    return shots if data is None else _fillable(from_object(data, **reader), shots)
+        fix = "Leave window and stride out; series longer than those of the fit are filled as they are."
+        raise InputError("windows are no series to fill", where="window", fix=fix)
+    if data is None:
+        return shots, None
+    original = data if isinstance(data, Original) else Original.read(data, options_of(reader))
+    return _fillable(original.series, shots), original
 
 
 def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
@@ -87,9 +95,6 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
     if set(series.channels) != set(shots.channels) or len(series.channels) != len(shots.channels):
         has, wants = (", ".join(map(repr, each)) for each in (series.channels, shots.channels))
         raise InputError(f"the channels are {has}, and the model was fitted to {wants}", fix="Give the same channels.")
-    if series.length > shots.length:
-        fix = f"Cut them into windows of at most {shots.length} steps, or fit to series as long."
-        raise InputError(f"series of {series.length} steps, and the model was fitted to {shots.length}", fix=fix)
     if (series.labels is None) != (shots.labels is None):
         has, wants = ("have labels" if each.labels is not None else "have none" for each in (series, shots))
         fix = "Say which column holds the labels with label_column, or fit without."
@@ -98,12 +103,9 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
         new = sorted({*map(str, series.labels)} - {*map(str, shots.labels)})
         if new:
             raise InputError(f"the label {new[0]!r} is none of those that the model was fitted to", fix="Fit with it.")
-    if series.channels == shots.channels:
-        return series
     order = [series.channels.index(name) for name in shots.channels]
-    return replace(
-        series, values=series.values[:, order], observed=series.observed[:, order], channels=tuple(shots.channels)
-    )
+    values, observed = series.values[:, order], series.observed[:, order]
+    return replace(series, values=values, observed=observed, channels=tuple(shots.channels))
 
 
 def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> np.ndarray:
@@ -146,51 +148,99 @@ def completions(
 
     Args:
         source: a fitted model.
-        series: with its channels, at most as long as its shots.
+        series: with its channels; those longer than its shots are filled in windows of that length.
         draws: how many times.
         seed: the same seed, arguments and machine give the same bits.
-        progress: told ``"impute"``, series done, series in all.
+        progress: told ``"impute"``, series done, series in all; of long ones windows.
         **how: ``steps``, ``solver``, ``guidance``, see :meth:`tsprout.model.Denoiser.sample`.
 
     Yields:
         its position, and ``(draws, channels, length)`` float64 in units, with its own length.
 
     Raises:
-        InputError: the model was trained on channels that are scaled by differences.
+        InputError: the model was trained on channels that are scaled by differences, or there is not the memory.
         TsproutError: the model draws what is not finite.
     """
-    scaler, shots = values_scaler(source), source.shots
-    own = Shots.from_latent(scaler.latent(shots), shots.lengths, shots.labels)
-    latent = scaler.latent(series)
-    wanting = np.flatnonzero(to_fill(series, source.scaler).any(axis=(1, 2)))
-    done, total, spreads = 0, len(wanting), dict[int, Spread]()
-    if not total:
-        return
-    if progress is not None:
-        progress("impute", 0, total)
-    for number, (places, _, length) in enumerate(label_groups(series, wanting, series.lengths[wanting])):
-        members = wanting[places]
-        alike = own if series.labels is None else own.alike(str(series.labels[members[0]]))
-        if length not in spreads:
-            spreads[length] = _spread(own, length)
-        most = series_at_once(length)
-        size = max(1, most // draws)
+    work = _Work(source, series, draws, seed, progress, how)
+    for number, members in enumerate(work.groups):
+        length = int(series.lengths[members[0]])
+        if length <= work.longest:
+            yield from work.whole(number, members, length)
+            continue
+        for i in members.tolist():
+            yield i, work.long(i, length)
+
+
+class _Work:
+    """What :func:`completions` does: of whole series in batches, and of one long series after the other."""
+
+    def __init__(
+        self, source: Source, series: SeriesSet, draws: int, seed: int, progress: Progress | None, how: dict[str, Any]
+    ) -> None:
+        self.source, self.series, self.draws, self.seed, self.how = source, series, draws, seed, how
+        self.scaler, self.longest = values_scaler(source), source.shots.length
+        self.own = Shots.from_latent(self.scaler.latent(source.shots), source.shots.lengths, source.shots.labels)
+        self.latent, self.empty = self.scaler.latent(series), to_fill(series, source.scaler)
+        wanting = np.flatnonzero(self.empty.any(axis=(1, 2)))
+        lengths = series.lengths[wanting]
+        self.groups = (
+            [wanting[places] for places, _, _ in label_groups(series, wanting, lengths)] if len(wanting) else []
+        )
+        self.spreads = dict[int, Spread]()
+        self.progress, self.done = progress, 0
+        self.total = int((lengths <= self.longest).sum())
+        for i in wanting[lengths > self.longest]:
+            self.total += sum(map(len, pieces(self.empty[i, :, : series.lengths[i]], self.longest)))
+        if self.total:
+            self.tell(0)
+
+    def tell(self, more: int) -> None:
+        self.done += more
+        if self.progress is not None:
+            self.progress("impute", self.done, self.total)
+
+    def whole(self, number: int, members: np.ndarray, length: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Series of one label and length; ``number`` is that of their group."""
+        size = max(1, series_at_once(length) // self.draws)
         for start in range(0, len(members), size):
             some = members[start : start + size]
-            rng = np.random.default_rng([seed, 3, number, start])
-            memory = memory_of(source.model, alike.part(rng), present=is_shown(len(shots), source.trained))
-            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            parts = []
-            for first in range(0, draws, most):
-                times = min(most, draws - first)
-                rows = torch.from_numpy(np.repeat(latent[some, :, :length], times, axis=0))
-                drawn = _drawn(source, rows, spreads[length], generator, memory, how)
-                told = None if series.labels is None else np.repeat(series.labels[some], times)
-                parts.append(scaler.inverse(drawn, told).reshape(len(some), times, *drawn.shape[1:]))
-            yield from zip(some.tolist(), np.concatenate(parts, axis=1), strict=True)
-            done += len(some)
-            if progress is not None:
-                progress("impute", done, total)
+            rng = np.random.default_rng([self.seed, 3, number, start])
+            drawn = self.filled(np.repeat(self.latent[some, :, :length], self.draws, axis=0), self.label(some), rng)
+            drawn = self.in_units(drawn, np.repeat(some, self.draws))
+            yield from zip(some.tolist(), drawn.reshape(len(some), self.draws, *drawn.shape[1:]), strict=True)
+            self.tell(len(some))
+
+    def long(self, i: int, length: int) -> np.ndarray:
+        """Of a series that is longer than the shots."""
+        channels, window, at_once = self.series.n_channels, self.longest, series_at_once(self.longest)
+        fix = "Ask for fewer draws, fill fewer channels at once, or cut it in two."
+        where = f"series {self.series.ids[i]!s}"
+        require(16 * self.draws * channels * length, None, where, what="filling it needs", fix=fix)
+        rng = np.random.default_rng([self.seed, 5, i])
+        draw = partial(self.filled, label=self.label(np.array([i])), rng=rng)
+        latent, empty = self.latent[i, :, :length], self.empty[i, :, :length]
+        filled = stitched(latent, empty, window, self.draws, at_once, draw, self.tell)
+        return self.in_units(filled, np.repeat(i, self.draws))
+
+    def label(self, members: np.ndarray) -> str | None:
+        return None if self.series.labels is None else str(self.series.labels[members[0]])
+
+    def in_units(self, latent: np.ndarray, members: np.ndarray) -> np.ndarray:
+        return self.scaler.inverse(latent, None if self.series.labels is None else self.series.labels[members])
+
+    def filled(self, rows: np.ndarray, label: str | None, rng: np.random.Generator) -> np.ndarray:
+        """Scaled series ``(n, channels, length)`` with what is NaN drawn."""
+        source, length = self.source, rows.shape[-1]
+        if length not in self.spreads:
+            self.spreads[length] = _spread(self.own, length)
+        alike = self.own if label is None else self.own.alike(label)
+        shown = is_shown(len(source.shots), source.trained)
+        memory = memory_of(source.model, alike.part(rng), present=shown)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        parts = torch.from_numpy(rows).split(series_at_once(length))
+        return np.concatenate(
+            [_drawn(source, part, self.spreads[length], generator, memory, self.how) for part in parts]
+        )
 
 
 def _drawn(

@@ -8,7 +8,8 @@ first second of work, and an output appears whole or not at all (:mod:`tsprout.s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +40,24 @@ def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | Non
     from tsprout.data import files
     from tsprout.data.checks import check_usable
 
-    try:
+    with placed(path):
         series = files.read(path, progress=progress, **reader.to_dict())
         check_usable(series)
-    except InputError as error:  # those who check a set do not know the file, and some leave the remedy to us
+    return series
+
+
+@contextmanager
+def placed(path: str | Path) -> Iterator[None]:
+    """Complete errors of those who read and check a set: they do not know the file, and some leave the remedy to us."""
+    try:
+        yield
+    except InputError as error:
         if error.where is None:
             error.where = str(path)
         elif Path(path).name not in error.where:
             error.where = f"{path}, {error.where}"
         error.fix = error.fix or "Mend the file there, or say with other options how it is to be read."
         raise
-    return series
 
 
 def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") -> Sprout:

@@ -1,5 +1,7 @@
 """The job behind ``tsprout impute``: read, fit, fill the gaps, and say how well gaps like these are filled.
 
+The model is shown the series themselves, or, of long ones, windows (:func:`shown`).
+
 What is told beside the file is found on values that are there: every series is given gaps of another one's pattern, a
 model that has not seen what they hide fills them, and so does a straight line.
 """
@@ -15,14 +17,17 @@ import numpy as np
 from tsprout.accounts import Stopwatch, peak_memory, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError
-from tsprout.job import Progress, fit_report, fit_series, load_model, read_input
+from tsprout.job import Progress, fit_report, fit_series, load_model, placed
 from tsprout.job_options import FitOptions, ReaderOptions
-from tsprout.limits import DRAWS, MAX_DRAWS, check_whole
+from tsprout.limits import DRAWS, MAX_DRAWS, MAX_LENGTH, MIN_LENGTH, check_whole
 from tsprout.staging import check_file, write_file
 
 if TYPE_CHECKING:
+    from tsprout.data.original import Original
     from tsprout.series import SeriesSet
 
+WHOLE, WINDOW = 256, 96  # steps of series that are filled as they are, and of windows of longer ones
+_WINDOWS = 1000  # shown, about so many at most
 _RANGE = 0.8  # of the draws, that hidden values should lie in as often
 _TELLING = 10  # draws say something of their range
 _CELLS = 2**25  # of all draws of hidden values, at most
@@ -39,14 +44,15 @@ def impute(
     force: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Fill what is missing in the series of a file; what is there stays, to the seven digits that are kept of a value.
+    """Write a file again with what is missing filled and everything else as it was.
 
-    A file in which nothing is missing is copied.
+    In another format than it came in, and in ``.ts``, values are written to the seven digits that are kept of them.
 
     Args:
         path: the file.
         out: the file to make, of any format.
-        reader: how to read it; series are taken whole, not in windows.
+        reader: how to read it; series of more than ``window`` steps are filled in windows of so many. By default those
+            of more than :data:`WHOLE` are, in windows of :data:`WINDOW`.
         options: the model and how to adapt it; ``prompt`` is the mode that takes seconds.
         draws: how often a gap is drawn: it gets the median of so many.
         check: fill hidden values, too, and say how far off they are; takes as long again.
@@ -67,26 +73,32 @@ def impute(
     if options.model in registry.names():
         raise InputError(f"{options.model} cannot fill gaps", where="--model", fix="Choose a pre-trained model.")
     options.check()
-    if reader.window is not None or reader.stride is not None:
-        fix = "Leave them out; series of up to 1024 steps are filled as they are."
-        raise InputError("windows are no series to fill", where="--window", fix=fix)
+    if reader.stride is not None:
+        raise InputError("windows that are filled overlap by half", where="--stride", fix="Leave it out.")
     if not 1 <= check_whole(draws, "--draws") <= MAX_DRAWS:
         raise InputError(f"{draws} draws", where="--draws", fix=f"Give 1 to {MAX_DRAWS}.")
     target = check_file(out, force=force)
+    files.family_of(target)
     watch = Stopwatch()
     with watch.stage("read"):
-        real = _read(path, reader, progress)
-    missing = gaps(real)
-    account: dict[str, Any] = {"command": "impute", "versions": versions(), "input": describe(real, path)}
-    account |= {**options.to_dict(), "device": options.device, "fit": {}, "check": None, "notes": []}
+        original = _read(path, reader, progress)
+        real = original.series
+        with placed(path):
+            shots = shown(real, reader.window)
+    missing, notes = gaps(real), []
+    account: dict[str, Any] = {"command": "impute", "versions": versions(), "input": describe(real, path, shots=shots)}
+    account |= {**options.to_dict(), "device": options.device, "fit": {}, "check": None}
     account["imputed"] = {"cells": 0, "left": 0, "series": 0, "draws": draws}
+    if shots is not real:
+        notes.append(f"series of more than {shots.length} steps are filled in windows of so many, half overlapping")
+        account["imputed"]["window"] = shots.length
     if not missing.any() and files.extension(Path(path), reader.format) == files.extension(target, None):
         with watch.stage("write"):
             write_file(target, lambda file: file.write(Path(path).read_bytes()))
     else:
         apart = []
         if options.mode != "prompt":
-            apart = by_moves(Scaler.fit(real, bounds=options.bounds, transforms=options.transforms))
+            apart = by_moves(Scaler.fit(shots, bounds=options.bounds, transforms=options.transforms))
         if apart:
             fix = "Say --mode prompt, or --transform NAME=identity for these channels."
             what = f"{', '.join(map(repr, apart))} would be learnt by differences, which gaps break"
@@ -95,33 +107,62 @@ def impute(
             base = load_model(options.model, device=options.device)
         if check and missing.any():
             with watch.stage("check"):
-                account["check"] = _checked(base, real, options, draws, progress)
+                account["check"] = _checked(base, real, reader.window, options, draws, progress)
         with watch.stage("fit"):
-            sprout = fit_series(base, real, options, progress)
+            sprout = fit_series(base, shots, options, progress)
         with watch.stage("impute"):
             filled = sprout.impute(real, draws=draws, seed=options.seed, progress=progress)
-        size: dict[str, Any] = {"n_series": len(real), "channels": real.channels, "length": real.length}
-        with watch.stage("write"), files.open_writer(target, real, **size, force=force) as writer:
-            writer.write(filled)
-        account |= {"input": describe(real, path, sprout.scaler), "device": sprout.device, "fit": fit_report(sprout)}
+        with watch.stage("write"):
+            if not original.write(filled, target, force=force):
+                notes.append("the file was written anew, with values to seven digits")
+        account |= {"input": describe(real, path, sprout.scaler, shots), "device": sprout.device}
+        account["fit"] = fit_report(sprout)
         left = gaps(filled)
         account["imputed"] |= {"cells": int((missing & ~left).sum()), "left": int(left.sum())}
         account["imputed"]["series"] = int((missing & ~left).any(axis=(1, 2)).sum())
-        account["notes"] += _left(real, left)
+        notes += _left(real, left)
     return account | {
+        "notes": notes,
         "seconds": watch.rounded(),
         "peak_memory_bytes": peak_memory(),
         "files": {"imputed": str(out)},
     }
 
 
-def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) -> SeriesSet:
-    try:
-        return read_input(path, reader, progress)
-    except InputError as error:
-        if "window" in (error.fix or ""):
-            error.fix = "Cut it into series of at most 1024 steps first, each with an id of its own."
-        raise
+def shown(real: SeriesSet, window: int | None = None) -> SeriesSet:
+    """What a model is shown of series that it is to fill: themselves, or of long ones half overlapping windows.
+
+    Args:
+        real: the series.
+        window: steps; by default :data:`WINDOW` where one has more than :data:`WHOLE`.
+
+    Raises:
+        InputError: the window has not 4 to 1024 steps, or nothing is observed in any, of a channel.
+    """
+    from tsprout.data.checks import check_usable
+
+    longest = int(real.lengths.max())
+    if window is not None and not MIN_LENGTH <= window <= MAX_LENGTH:
+        raise InputError(f"a window of {window} steps", where="--window", fix=f"Give {MIN_LENGTH} to {MAX_LENGTH}.")
+    if longest <= (window or WHOLE):
+        return real
+    window = window or WINDOW
+    apart = max(window // 2, int(real.lengths.sum()) // _WINDOWS)
+    shots = real.windows(window, apart)
+    check_usable(shots)
+    return shots
+
+
+def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) -> Original:
+    from tsprout.data.checks import check_usable
+    from tsprout.data.frames import options_of
+    from tsprout.data.original import Original
+
+    given = replace(reader, window=None).to_dict()
+    with placed(path):
+        original = Original.read(path, options_of(given | {"progress": progress}))
+        check_usable(original.series, longest=None)
+    return original
 
 
 def _left(real: SeriesSet, left: np.ndarray) -> list[str]:
@@ -156,7 +197,7 @@ def hidden(series: SeriesSet, seed: int) -> np.ndarray:
 
 
 def _checked(
-    base: Any, real: SeriesSet, options: FitOptions, draws: int, progress: Progress | None
+    base: Any, real: SeriesSet, window: int | None, options: FitOptions, draws: int, progress: Progress | None
 ) -> dict[str, Any] | None:
     """How far off hidden values are, in standard deviations of their channel; ``None`` where none could be hidden."""
     from tsprout.data.gaps import complete
@@ -168,7 +209,7 @@ def _checked(
     if not hide.any():
         return None
     without = replace(real, values=np.where(hide, np.nan, real.values), observed=real.observed & ~hide)
-    sprout = fit_series(base, without, options, progress)
+    sprout = fit_series(base, shown(without, window), options, progress)
     most = max(1, _CELLS // (draws * real.n_channels * real.length))
     rows = np.flatnonzero(hide.any(axis=(1, 2)))
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]

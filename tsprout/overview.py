@@ -19,13 +19,17 @@ def inspect(series: SeriesSet, path: str | Path) -> dict[str, Any]:
     return {"command": "inspect", "input": describe(series, path, Scaler.fit(series))}
 
 
-def describe(series: SeriesSet, path: str | Path, scaler: Scaler | None = None) -> dict[str, Any]:
+def describe(
+    series: SeriesSet, path: str | Path, scaler: Scaler | None = None, shots: SeriesSet | None = None
+) -> dict[str, Any]:
     """Counts, lengths, missing share, channels and notices of ``series``.
 
     Args:
-        series: a set that can be used as shots (:func:`tsprout.data.checks.check_usable`).
+        series: a set.
         path: the file it came from, only to name it.
-        scaler: fitted on ``series``; adds what was chosen for each channel.
+        scaler: fitted on them; adds what was chosen for each channel.
+        shots: what a model is shown of them, which warnings are about: by default the set itself. It can be used
+            (:func:`tsprout.data.checks.check_usable`).
     """
     schema = series.schema
     own = int(series.lengths.sum()) * series.n_channels
@@ -43,7 +47,7 @@ def describe(series: SeriesSet, path: str | Path, scaler: Scaler | None = None) 
         "static": sorted(series.static),
         "channels": channels(series, scaler),
         "notices": [] if schema is None else list(schema.notices),
-        "warnings": warnings(series),
+        "warnings": warnings(series if shots is None else shots),
     }
 
 

@@ -361,26 +361,26 @@ class Sprout:
         progress: Progress | None = None,
         **reader: Any,
     ) -> Any:
-        """Fill the gaps of series (but in channels that go round); the rest stays, to the seven digits that are kept.
+        """Fill the gaps of series (but in channels that go round).
 
         Args:
-            data: series with the channels of those it was fitted to, no longer than they; by default those themselves.
-            draws: how often a gap is drawn; it gets the median, cell by cell. ``1`` is one draw, which varies as
-                real series do; give several seeds for multiple imputation (Rubin 1987).
+            data: series with the channels of those it was fitted to, by default these; longer ones in windows.
+            draws: a gap gets the median of so many. One varies as real series do; for multiple imputation (Rubin 1987)
+                give several seeds.
             steps, solver, guidance, seed: see :meth:`sample_batches`.
-            progress: called with ``"impute"``, series done, and how many have gaps.
+            progress: called with ``"impute"``, series (windows of long ones) done, and all that have gaps.
             **reader: how to read ``data``, see :func:`tsprout.read`.
 
         Returns:
-            the kind of object that was given here, or else to :meth:`fit`; of a file a :class:`SeriesSet`.
+            a copy of the data, gaps filled and all else as it was; of a file, and without data, series to seven digits.
 
         Raises:
-            InputError: the data or an argument cannot be used, nothing has been fitted, or the model was trained on
-                channels that it knows by their moves.
+            InputError: nothing has been fitted, or training was on moves, or data or an argument cannot be used.
         """
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        series = checked(self.shots, self.config, data, draws, seed, how, reader)
-        return to_object(fill(self._source(), series, draws=draws, seed=seed, progress=progress, **how))
+        series, original = checked(self.shots, self.config, data, draws, seed, how, reader)
+        out = fill(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        return to_object(out) if original is None else original.filled(out)
 
     def completions(
         self,
@@ -394,11 +394,11 @@ class Sprout:
         progress: Progress | None = None,
         **reader: Any,
     ) -> np.ndarray:
-        """What :meth:`impute` takes medians of, with the same arguments and errors: ``(draws, n_series, n_channels,
-        length)`` float64, in units, with what was observed, and NaN beyond the end of a series."""
+        """What :meth:`impute` takes medians of; ``(draws, n_series, n_channels, length)`` float64."""
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        series = checked(self.shots, self.config, data, draws, seed, how, reader)
-        return all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        series, original = checked(self.shots, self.config, data, draws, seed, how, reader)
+        every = all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        return every if original is None else every[:, :, [series.channels.index(c) for c in original.series.channels]]
 
     def _source(self) -> Source:
         assert self.shots is not None and self.scaler is not None

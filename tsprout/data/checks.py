@@ -18,18 +18,22 @@ _USUAL_CODES |= {-200.0, -32768.0, 32767.0}
 _AGAIN, _APART = 3, 0.1
 
 
-def check_usable(series: SeriesSet) -> list[str]:
+def check_usable(series: SeriesSet, longest: int | None = MAX_LENGTH) -> list[str]:
     """Notices about a set of shots that can be used.
 
+    Args:
+        series: the set.
+        longest: time steps that a series may have; ``None`` for any number.
+
     Raises:
-        InputError: no series or channels, shorter than 4 or longer than 1024 time steps, a channel with nothing
+        InputError: no series or channels, shorter than 4 or longer than ``longest`` time steps, a channel with nothing
             observed, infinite values.
     """
     if series.n_series == 0 or series.n_channels == 0:
         raise InputError(
             f"there are {series.n_series} series with {series.n_channels} channels; at least one is needed"
         )
-    _check_lengths(series)
+    _check_lengths(series, longest)
     _check_values(series)
     notices = []
     if series.n_series == 1:
@@ -67,7 +71,7 @@ def likely_code(seen: np.ndarray) -> float | None:
     return None
 
 
-def _check_lengths(series: SeriesSet) -> None:
+def _check_lengths(series: SeriesSet, most: int | None) -> None:
     longest, shortest = int(series.lengths.max()), int(np.argmin(series.lengths))
     if longest == 1:
         raise InputError(
@@ -84,9 +88,9 @@ def _check_lengths(series: SeriesSet) -> None:
             where=f"series {_plain(series.ids[shortest])!r}: {int(series.lengths[shortest])} time steps",
             fix="Leave such series out.",
         )
-    if longest > MAX_LENGTH:
+    if most is not None and longest > most:
         raise InputError(
-            f"at most {MAX_LENGTH} time steps are possible",
+            f"at most {most} time steps are possible",
             where=f"series {_plain(series.ids[int(np.argmax(series.lengths))])!r}: {longest} time steps",
             fix=f"Cut the series into windows, for instance window={_window(longest)}.",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from tsprout.series import SeriesSet
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from tsprout.data.original import Cells
 
 _UNNAMED = "__index__"
 
@@ -36,12 +39,25 @@ def from_object(obj: Any, **options: Any) -> SeriesSet:
     Raises:
         InputError: another kind of object, an option there is not, or whatever is wrong with them.
     """
-    check_options(options)
+    return read_object(obj, options_of(options))
+
+
+def options_of(given: dict[str, Any]) -> ReadOptions:
+    """The options of reading, those that were given.
+
+    Raises:
+        InputError: there is no such option.
+    """
+    check_options(given)
+    return ReadOptions(**{k: v for k, v in given.items() if v is not None})
+
+
+def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
+    """:func:`from_object` with its options together."""
     if isinstance(obj, str | os.PathLike):
         from tsprout.data import files
 
-        return files.read(obj, **options)
-    chosen = ReadOptions(**{k: v for k, v in options.items() if v is not None})
+        return files.read_with(Path(obj), chosen)
     if isinstance(obj, SeriesSet):
         return _passed(obj, chosen)
     if isinstance(obj, np.ndarray):
@@ -82,6 +98,45 @@ def to_object(series: SeriesSet, schema: Schema | None = None) -> Any:
     complete = tables.complete(schema, series, schema.format, series.n_series)
     table = tables.to_table(series, complete)
     return _to_pandas(table, complete) if schema.family == "pandas" else _to_polars(table)
+
+
+def refilled(obj: Any, cells: Cells) -> Any:
+    """A copy of the array, list or frame that series were read from, with values in cells that were missing and all
+    else as it was."""
+    from tsprout.data.files.refill import with_cells, with_values
+
+    if isinstance(obj, np.ndarray):
+        return with_cells(obj, cells)
+    if isinstance(obj, list | tuple):
+        return [with_cells(array, cells.of(i)) for i, array in enumerate(obj)]
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if pandas is not None and isinstance(obj, pandas.Series):
+        named = obj.to_frame(name="value" if obj.name is None else obj.name)
+        return _refilled_pandas(named, cells).iloc[:, 0].rename(obj.name)
+    if pandas is not None and isinstance(obj, pandas.DataFrame):
+        return _refilled_pandas(obj, cells)
+    assert polars is not None
+    obj = obj.collect() if isinstance(obj, polars.LazyFrame) else obj
+    new = [
+        polars.from_arrow(with_values(obj[name].to_arrow(), rows, values)).alias(name)
+        for name, rows, values in cells.columns()
+    ]
+    return obj.with_columns(new)
+
+
+def _refilled_pandas(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    from tsprout.data import numbers, tables
+
+    assert cells.read.schema is not None and cells.read.schema.arrow is not None
+    arrow = tables.unpack(cells.read.schema.arrow)
+    out, names = frame.copy(), [str(name) for name in frame.columns]
+    for name, rows, values in cells.columns():
+        place = names.index(name)
+        column = out.iloc[:, place].copy()
+        dtype = arrow.field(name).type if column.dtype == object else column.dtype
+        column.iloc[rows] = numbers.to_arrow(values, str(dtype)).to_numpy(zero_copy_only=False)
+        out.isetitem(place, column)
+    return out
 
 
 def _passed(series: SeriesSet, options: ReadOptions) -> SeriesSet:

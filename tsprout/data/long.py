@@ -226,6 +226,8 @@ class LongBuilder:
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
         position, counts = self._order(codes, times)
+        if self.options.rows is not None:
+            self.options.rows(codes, position)
         n, length, c = len(counts), int(counts.max()), len(self.roles.channels)
         require(n * length * (5 * c + (8 if times is not None else 0)), self.options.available_memory, self.where)
         values = np.full((n, c, length), np.nan, np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -67,6 +67,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     progress: Callable[[str, int, int], None] | None = None
     available_memory: int | None = None
+    rows: Callable[..., None] | None = None  # told, of a long table, the series and the time step of each row
 
     def __post_init__(self) -> None:
         for name, plain in _PLAIN.items():
@@ -80,7 +81,7 @@ class ReadOptions:
             raise InputError("a stride was given without a window", fix="Give window, too.")
 
 
-_OPTIONS = tuple(option.name for option in fields(ReadOptions) if option.name != "available_memory")
+_OPTIONS = tuple(option.name for option in fields(ReadOptions) if option.name not in ("available_memory", "rows"))
 
 
 def check_options(names: Iterable[str]) -> None:
@@ -114,7 +115,9 @@ class Roles:
     like_id: str | None = None
 
 
-def assign(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
+def assign(
+    columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str, gappy: Collection[str] = ()
+) -> Roles:
     """Decide what each column is.
 
     Args:
@@ -122,6 +125,7 @@ def assign(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, 
         kinds: by name ``int``, ``float``, ``bool``, ``text``, ``mixed`` (text among numbers), ``time`` or ``empty``.
         options: what the user said.
         where: for errors.
+        gappy: columns with empty cells, which no id has.
 
     Raises:
         InputError: repeated or unknown names, no channel, or two equally good readings.
@@ -133,7 +137,7 @@ def assign(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, 
     blank = [c for c in columns if is_nameless(c) and kinds[c] == "empty" and c not in _asked(options)]
     columns = [c for c in columns if c not in blank]
     decide = _wide_roles if _is_wide(columns, options, where) else _long_roles
-    roles = decide(columns, kinds, options, where)
+    roles = decide(columns, kinds, options, where, gappy)
     if blank:
         roles.ignored += blank
         roles.notices.append(f"columns without a name or a value are left out: {len(blank)}")
@@ -195,7 +199,9 @@ def _is_wide(columns: Sequence[str], options: ReadOptions, where: str) -> bool:
     return bool(steps) and sure and _named(columns, TIME_NAMES, set(steps)) is None
 
 
-def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
+def _wide_roles(
+    columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str, gappy: Collection[str]
+) -> Roles:
     if options.time_column is not None:
         raise InputError("a wide table has no time column: its columns are the time steps", where=where)
     roles = Roles(wide=True)
@@ -217,7 +223,7 @@ def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
         roles.row_number = rest.pop(0)
     for c in rest:
         if kinds[c] in ("text", "time"):
-            if roles.id is None:
+            if roles.id is None and c not in gappy:
                 roles.id = c
                 roles.notices.append(f"column {c!r} is taken as the series' id")
             else:
@@ -237,7 +243,9 @@ def _wide_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     return roles
 
 
-def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
+def _long_roles(
+    columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str, gappy: Collection[str]
+) -> Roles:
     roles = Roles()
     wanted = set(options.channels or ()) | set(options.static_columns or ())
     roles.label = options.label_column
@@ -257,8 +265,9 @@ def _long_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOpti
     if rest and rest[0] == columns[0] and rest[0] not in wanted and _row_numbers(rest[0], kinds):
         roles.row_number = rest.pop(0)
     texts = [c for c in rest if kinds[c] in ("text", "time") and c not in wanted]
-    if roles.id is None and len([c for c in texts if kinds[c] == "text"]) == 1:
-        roles.id = next(c for c in texts if kinds[c] == "text")
+    full = [c for c in texts if kinds[c] == "text" and c not in gappy]
+    if roles.id is None and len(full) == 1:
+        roles.id = full[0]
         texts.remove(roles.id)
         rest.remove(roles.id)
         roles.notices.append(f"column {roles.id!r} is taken as the series' id")

@@ -80,7 +80,8 @@ def read_arrow(
             where=where,
             fix="Use a long table: id, time, and one column a channel.",
         )
-    roles = assign(arrow.names, kinds, options, where)
+    gappy = [] if first is None else [n for n in arrow.names if first.column(n).null_count]
+    roles = assign(arrow.names, kinds, options, where, gappy)
     builder: LongBuilder = (wide.WideBuilder if roles.wide else LongBuilder)(roles, options, where, row_name)
     if first is not None:
         builder.add(first)

@@ -34,7 +34,7 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
     """Read a CSV file; see :func:`tsprout.data.files.read`."""
     where = str(path)
     dialect = dialects.sniff(path, options.encoding, options.missing_codes)
-    roles = assign(dialect.header, dialect.kinds, options, where)
+    roles = assign(dialect.header, dialect.kinds, options, where, dialect.gappy())
     if options.label_column is None and roles.label is not None and dialect.kinds[roles.label] == "float":
         roles.channels = [c for c in dialect.header if c in {*roles.channels, roles.label}]
         roles.label = None

@@ -72,6 +72,12 @@ class Dialect:
         j = self.header.index(name)
         return [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
 
+    def gappy(self) -> set[str]:
+        """Columns with an empty cell in the sample."""
+        return {
+            name for j, name in enumerate(self.header) if any(j < len(row) and not row[j].strip() for row in self.rows)
+        }
+
 
 def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Dialect:
     """Look at the start of a file.

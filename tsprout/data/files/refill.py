@@ -1,0 +1,272 @@
+"""Files written again with values in cells that were missing, and all else as it was: no digit of another cell changes.
+
+Of CSV the other bytes of a line are those that were read; JSON lines without gaps are copied. Of ``.ts`` there is no
+such way.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from tsprout.data import numbers, tables
+from tsprout.data.columns import is_number_text, missing_numbers
+from tsprout.data.files import dialect
+from tsprout.data.files._writer import check_target
+from tsprout.data.original import Cells
+from tsprout.data.roles import ReadOptions
+from tsprout.errors import TsproutError
+from tsprout.staging import write_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FAMILIES = ("csv", "parquet", "npz", "npy", "jsonl")
+
+
+def write(source: Path, target: Path, options: ReadOptions, cells: Cells, *, force: bool = False) -> None:
+    """Write ``source`` to ``target`` with ``cells`` filled.
+
+    Args:
+        source: the file that was read.
+        target: of the same family; packed by gzip if it is called so.
+        options: how it was read.
+        cells: what to put where.
+        force: replace a file.
+
+    Raises:
+        InputError: the target exists, or cannot be.
+        TsproutError: the disk is full, or the source is another one by now.
+    """
+    assert cells.read.schema is not None
+    family = cells.read.schema.family
+    fill = {"csv": _csv, "parquet": _parquet, "npz": _npz, "npy": _npy, "jsonl": _jsonl}[family]
+
+    def put(sink: BinaryIO) -> None:
+        fill(source, sink, options, cells) if target.suffix != ".gz" else _packed(source, sink, options, cells, fill)
+
+    check_target(target, force)
+    write_file(target, put, sync=True)
+
+
+def _packed(source: Path, sink: BinaryIO, options: ReadOptions, cells: Cells, fill: Any) -> None:
+    with gzip.GzipFile(fileobj=sink, mode="wb", mtime=0, filename="") as packed:
+        fill(source, packed, options, cells)
+
+
+def _changed(source: Path) -> TsproutError:
+    fix = "Leave it alone while it is worked on, and try again."
+    return TsproutError("the file is not the one that was read", where=str(source), fix=fix)
+
+
+def _opened(source: Path, encoding: str, stack: ExitStack) -> io.TextIOWrapper:
+    raw: Any = stack.enter_context(open(source, "rb"))  # noqa: SIM115  (closed by the stack)
+    packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    file = stack.enter_context(gzip.GzipFile(fileobj=raw)) if packed else raw
+    return stack.enter_context(io.TextIOWrapper(file, encoding=encoding, newline=""))
+
+
+def _text(sink: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(sink, encoding=encoding, newline="")
+
+
+def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
+    form = dialect.sniff(source, options.encoding, options.missing_codes)
+    news = groupby(_texts(cells, form), key=lambda cell: cell[0])
+    row, changes = next(news, (-1, iter(())))
+    codes = missing_numbers(options.missing_codes)
+
+    def missing(cell: str) -> bool:
+        plain = cell.strip().strip('"').strip()
+        number = plain.replace(form.decimal_mark, ".")
+        return plain in form.nulls or (is_number_text(number) and float(number) in codes)
+
+    with ExitStack() as stack:
+        text, out = _opened(source, form.encoding, stack), _text(sink, form.encoding)
+        for number, record in enumerate(_records(text, form), -1):  # the header is -1, what comes before it is with it
+            if number != row:
+                out.write(record)
+                continue
+            if (changed := _replaced(record, form.delimiter, [cell[1:] for cell in changes], missing)) is None:
+                raise _changed(source)
+            out.write(changed)
+            row, changes = next(news, (-1, iter(())))
+        out.flush()
+        out.detach()
+    if row >= 0:
+        raise _changed(source)
+
+
+def _texts(cells: Cells, form: dialect.Dialect) -> list[tuple[int, int, str]]:
+    """``(row, column, text)`` of what is new, by rows."""
+    import pyarrow as pa
+
+    schema = cells.read.schema
+    assert schema is not None
+    like = tables.widest_step(schema) if schema.wide and schema.step_columns else None
+    found = []
+    for name, rows, values in cells.columns():
+        key, place = like or name, form.header.index(name)
+        words = schema.bool_texts.get(key, ("False", "True"))
+        style = schema.number_styles.get(key, "short")
+        texts = numbers.to_text(values, schema.dtypes.get(key, "float64"), style, words, form.decimal_mark)
+        listed = texts.cast(pa.string()).to_pylist()
+        found += [(row, place, text) for row, text in zip(rows.tolist(), listed, strict=True)]
+    return sorted(found)
+
+
+def _records(lines: Iterator[str], form: dialect.Dialect) -> Iterator[str]:
+    """The header with all that comes before it, then the rows, each with the blank lines before it: as they are."""
+    record, blank = "", ""
+    for number, line in enumerate(lines):
+        if not record and (number < form.blank_lines or not line.strip("\r\n")):
+            blank += line
+            continue
+        record += line
+        if not (form.quoted and record.count('"') % 2):  # a quoted cell goes on in the next line
+            yield blank + record
+            record, blank = "", ""
+    yield blank + record
+
+
+def _replaced(
+    record: str, delimiter: str, changes: list[tuple[int, str]], missing: Callable[[str], bool]
+) -> str | None:
+    """A row with other texts in some places; ``None`` where one of these is not there, or not ``missing``."""
+    body = record.rstrip("\r\n")
+    before = len(body) - len(body.lstrip("\r\n"))
+    parts: list[str] = []
+    for piece in body[before:].split(delimiter):
+        if parts and parts[-1].count('"') % 2:  # the delimiter was within quotes
+            parts[-1] += delimiter + piece
+        else:
+            parts.append(piece)
+    for place, text in changes:
+        if place >= len(parts) or not missing(parts[place]):
+            return None
+        parts[place] = text
+    return record[:before] + delimiter.join(parts) + record[len(body) :]
+
+
+def _jsonl(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
+    assert cells.read.schema is not None
+    whole, nested = cells.read.schema.dtypes["values"] == "int64", cells.read.schema.meta["nested"]
+    number = 0
+    with ExitStack() as stack:
+        text, out = _opened(source, options.encoding, stack), _text(sink, options.encoding)
+        for line in text:
+            if not line.strip():
+                out.write(line)
+                continue
+            if number >= len(cells.new):
+                raise _changed(source)
+            if cells.new[number].any():
+                row = json.loads(line)
+                channels = row["target"] if nested else [row["target"]]
+                values = numbers.clean(cells.values[number])
+                for j, t in np.argwhere(cells.new[number]).tolist():
+                    channels[j][t] = round(values[j, t]) if whole else float(values[j, t])
+                line = json.dumps(row, ensure_ascii=False) + line[len(line.rstrip("\r\n")) :]
+            out.write(line)
+            number += 1
+        out.flush()
+        out.detach()
+    if number != len(cells.new):
+        raise _changed(source)
+
+
+def with_values(column: pa.Array, rows: np.ndarray, values: np.ndarray) -> pa.Array:
+    """An Arrow column, in its type, with ``values (m,)`` in its ``rows (m,)``."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    new = numbers.to_arrow(values, str(column.type)).cast(column.type, safe=False)
+    return pc.replace_with_mask(column, pa.array(mask), new)
+
+
+def _parquet(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source) as file:
+        table, groups = file.read(use_threads=False), file.metadata
+        packed = groups.row_group(0).column(0).compression if groups.num_row_groups else "SNAPPY"
+    for name, rows, values in cells.columns():
+        if rows[-1] >= table.num_rows:
+            raise _changed(source)
+        place = table.schema.get_field_index(name)
+        column = with_values(table.column(place), rows, values)
+        table = table.set_column(place, table.schema.field(place).with_type(column.type), column)
+    pq.write_table(table, sink, compression="NONE" if packed == "UNCOMPRESSED" else packed)
+
+
+def with_cells(array: np.ndarray, cells: Cells, names: np.ndarray | None = None, mark: bool = False) -> np.ndarray:
+    """A copy of the array that series were read from, in its dtype, with values in cells that were missing.
+
+    Args:
+        array: of any of the axis orders.
+        cells: what to put where.
+        names: of the array's channels, where only some were read.
+        mark: put ``True`` there instead.
+    """
+    schema = cells.read.schema
+    assert schema is not None and schema.axes is not None
+    masked = isinstance(array, np.ma.MaskedArray)
+    out = np.array(array.data if masked else array)
+    order = ["ncl".index(a) for a in schema.axes]
+    dropped = tuple(i for i in range(3) if i not in order)
+    places = list(np.nonzero(cells.new))
+    values = cells.values[tuple(places)]
+    if names is not None:
+        known = [str(name) for name in names]
+        places[1] = np.array([known.index(name) for name in cells.read.channels])[places[1]]
+    at = tuple(places[i] for i in order)
+    assert all(cells.new.shape[i] == 1 for i in dropped)
+    if mark:
+        out[at] = True
+        return out
+    if out.dtype.kind in "biu":
+        out[at] = numbers.to_arrow(values, str(out.dtype)).to_numpy(zero_copy_only=False)
+    else:
+        out[at] = numbers.clean(values) if out.dtype.itemsize > 4 else values
+    if not masked:
+        return out
+    left = np.ma.getmaskarray(array).copy()
+    left[at] = False
+    return np.ma.array(out, mask=left) if left.any() else out
+
+
+def _npy(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
+    array = with_cells(np.load(source, allow_pickle=False), cells)
+    np.lib.format.write_array(sink, array, allow_pickle=False)
+
+
+def _npz(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
+    schema = cells.read.schema
+    assert schema is not None
+    with zipfile.ZipFile(source) as old, np.load(source, allow_pickle=False) as file:
+        packed = old.infolist()[0].compress_type
+        with zipfile.ZipFile(sink, "w", packed, allowZip64=True) as archive:
+            for key in file.files:
+                array, names = file[key], file["channels"] if "channels" in file.files else None
+                if key == schema.meta["values"]:
+                    array = with_cells(array, cells, names)
+                elif key == "observed":
+                    array = with_cells(array, cells, names, mark=True)
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
