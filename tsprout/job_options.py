@@ -34,6 +34,7 @@ class ReaderOptions:
     orientation: str | None = None
     missing_codes: tuple[str, ...] | None = None
     day_first: bool | None = None
+    every: str | None = None
     encoding: str = "utf-8"
 
     def to_dict(self) -> dict[str, Any]:

@@ -95,6 +95,10 @@ _READER: dict[str, Any] = {
     "day_first": Annotated[
         bool | None, _option("--day-first/--month-first", help="How 03/04/2024 is meant, where no date decides it.")
     ],
+    "every": Annotated[
+        str | None,
+        _option("--every", help="Regular step of the times, such as 15min, h or D: rows not there count as missing."),
+    ],
     "encoding": Annotated[str, _option("--encoding", help="Text encoding of the file.")],
 }
 

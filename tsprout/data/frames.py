@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.roles import ReadOptions, check_options
+from tsprout.data.roles import ReadOptions, check_options, refuse_every
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -58,14 +58,6 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
         from tsprout.data import files
 
         return files.read_with(Path(obj), chosen)
-    if isinstance(obj, SeriesSet):
-        return _passed(obj, chosen)
-    if isinstance(obj, np.ndarray):
-        from tsprout.data.files.arrays import from_numpy
-
-        return from_numpy(obj, chosen, "numpy", "the array")
-    if isinstance(obj, list | tuple) and obj and all(isinstance(a, np.ndarray) for a in obj):
-        return _from_list(list(obj), chosen)
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(obj, pandas.Series):
         obj = obj.to_frame(name="value" if obj.name is None else obj.name)
@@ -75,6 +67,15 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
         obj = obj.collect()
     if polars is not None and isinstance(obj, polars.DataFrame):
         return _from_polars(obj, chosen)
+    refuse_every(chosen, "the object")
+    if isinstance(obj, SeriesSet):
+        return _passed(obj, chosen)
+    if isinstance(obj, np.ndarray):
+        from tsprout.data.files.arrays import from_numpy
+
+        return from_numpy(obj, chosen, "numpy", "the array")
+    if isinstance(obj, list | tuple) and obj and all(isinstance(a, np.ndarray) for a in obj):
+        return _from_list(list(obj), chosen)
     raise InputError(
         f"cannot take series from an object of type {type(obj).__name__}",
         fix="Give a path, a SeriesSet, a numpy array with axes=, or a pandas or polars DataFrame.",

@@ -27,6 +27,7 @@ from tsprout.data.columns import (
 )
 from tsprout.data.memory import require
 from tsprout.data.precision import Precision
+from tsprout.data.regular import few_absent, on_grid
 from tsprout.data.roles import ReadOptions, Roles, naming
 from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
 from tsprout.errors import InputError
@@ -226,6 +227,10 @@ class LongBuilder:
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
         position, counts = self._order(codes, times)
+        own_ids = self._own_ids(ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
+        dense = None if times is None else _dealt(times, codes, position, counts)
+        if self.options.every is not None:
+            position, counts, dense = self._regular(codes, position, counts, dense, own_ids)
         if self.options.rows is not None:
             self.options.rows(codes, position)
         n, length, c = len(counts), int(counts.max()), len(self.roles.channels)
@@ -238,15 +243,10 @@ class LongBuilder:
             rows = slice(start, start + len(block))
             values[codes[rows], :, position[rows]] = block
             start += len(block)
-        dense = None
-        if times is not None:
-            dense = np.zeros((n, length), times.dtype)
-            dense[codes, position] = times
         label, static = self._described(codes, n, ids_are_text)
-        own_ids = self._own_ids(ids_are_text) if self.roles.id is not None else np.zeros(1, np.int64)
         frequency = infer_frequency(dense, counts)
         if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
-            self.note("time stamps are not evenly spaced; they are kept, and each row counts as one time step")
+            self._note_uneven(dense, counts)
         if self.roles.id is None and self.options.window is None:
             self.note("no id column was found, so all rows are one series; use window= to cut it into many")
         # Built directly: the values are checked already, and from_arrays would hold them twice.
@@ -261,6 +261,25 @@ class LongBuilder:
             labels=label,
             static=static,
         )
+
+    def _regular(
+        self, codes: np.ndarray, position: np.ndarray, counts: np.ndarray, dense: np.ndarray | None, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position of rows, lengths and times with the steps in between that have no row."""
+        assert self.options.every is not None
+        if dense is None:
+            raise InputError("there is no time column", where=self.where, fix="Name it with time_column=.")
+        steps, more, dense = on_grid(dense, counts, self.options.every, ids, self.where)
+        if absent := int(more.sum() - counts.sum()):
+            share = 100 * absent / int(more.sum())
+            self.note(f"{absent:,} steps ({share:.2g} %) without a row count as missing")
+        return steps[codes, position].astype(position.dtype), more, dense
+
+    def _note_uneven(self, dense: np.ndarray, counts: np.ndarray) -> None:
+        text = "time stamps are not evenly spaced; they are kept, and each row counts as one time step"
+        if self.options.every is None and (found := few_absent(dense, counts)) is not None:
+            text += f"; with every={found[0]!r} steps without a row ({found[1]:,} of them) count as missing"
+        self.note(text)
 
     def _note_precision(self) -> None:
         for notice in self._precision.notices():
@@ -371,6 +390,12 @@ class LongBuilder:
         roles.static = [other for other in roles.static if other != name]
         roles.label = None if roles.label == name else roles.label
         self.note(f"column {name!r} changes within series and is left out")
+
+
+def _dealt(times: np.ndarray, codes: np.ndarray, position: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    dense = np.zeros((len(counts), int(counts.max())), times.dtype)
+    dense[codes, position] = times
+    return dense
 
 
 def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet:

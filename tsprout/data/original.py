@@ -90,21 +90,26 @@ class Original:
     def filled(self, filled: SeriesSet) -> Any:
         """A copy of the object with the gaps filled that ``filled`` has values for; of a file, a :class:`SeriesSet`.
 
+        A table in which rows were not there (``every``) is made anew, with them, and with values to seven digits.
+
         Args:
             filled: the series that were read, their channels in any order.
         """
-        from tsprout.data.frames import refilled
+        from tsprout.data.frames import refilled, to_object
 
         cells = self._cells(filled)
-        if not isinstance(self.source, str | os.PathLike | SeriesSet):
+        table = not isinstance(self.source, str | os.PathLike | SeriesSet)
+        if table and not self._gains_rows:
             return refilled(self.source, cells)
         values = np.where(cells.new, cells.values, self.series.values)
-        return dataclasses.replace(self.series, values=values, observed=self.series.observed | cells.new)
+        whole = dataclasses.replace(self.series, values=values, observed=self.series.observed | cells.new)
+        return to_object(whole) if table else whole
 
     def write(self, filled: SeriesSet, path: Path, *, force: bool = False) -> bool:
         """Write the file that was read with its gaps filled; ``True`` where all else is as it was.
 
-        Another format is written anew, as is ``.ts``, with values to seven digits.
+        Another format is written anew, as are ``.ts`` and a table in which rows were not there, with values to seven
+        digits.
 
         Args:
             filled: see :meth:`filled`.
@@ -119,13 +124,19 @@ class Original:
         from tsprout.data.files import refill
 
         cells, family = self._cells(filled), files.family_of(path)
-        if family == files.family_of(Path(self.source), self.options.format) and family in refill.FAMILIES:
+        same = family == files.family_of(Path(self.source), self.options.format)
+        if same and family in refill.FAMILIES and not self._gains_rows:
             refill.write(Path(self.source), path, self.options, cells, force=force)
             return True
         size: dict[str, Any] = {"n_series": len(filled), "channels": filled.channels, "length": filled.length}
         with files.open_writer(path, self.series, **size, force=force) as writer:
             writer.write(filled)
         return False
+
+    @property
+    def _gains_rows(self) -> bool:
+        """Whether there are steps without a row, which then get one: the table is made anew."""
+        return self.rows is not None and len(self.rows[0]) < int(self.series.lengths.sum())
 
     def _cells(self, filled: SeriesSet) -> Cells:
         order = [filled.channels.index(name) for name in self.series.channels]

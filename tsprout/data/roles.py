@@ -39,7 +39,7 @@ def _listed(value: Any) -> Iterable[Any]:
 
 # What is made of options as Python users give them. A frame's column may well be called 1.
 _PLAIN: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("id_column", "time_column", "label_column"), str),
+    **dict.fromkeys(("id_column", "time_column", "label_column", "every"), str),
     **dict.fromkeys(("channels", "static_columns"), lambda value: tuple(map(str, _listed(value)))),
     "missing_codes": lambda value: tuple(_listed(value)),
     "window": partial(check_whole, where="window"),
@@ -64,6 +64,7 @@ class ReadOptions:
     orientation: str | None = None
     missing_codes: Sequence[str | float] = ()
     day_first: bool | None = None
+    every: str | None = None
     encoding: str = "utf-8"
     progress: Callable[[str, int, int], None] | None = None
     available_memory: int | None = None
@@ -95,6 +96,17 @@ def check_options(names: Iterable[str]) -> None:
             near = difflib.get_close_matches(name, _OPTIONS, 1)
             fix = f"Did you mean {near[0]!r}?" if near else f"Options of reading are {', '.join(_OPTIONS)}."
             raise InputError(f"there is no option {name!r}", fix=fix)
+
+
+def refuse_every(options: ReadOptions, where: str) -> None:
+    """Refuse a regular step where there are no rows with times that it could be of.
+
+    Raises:
+        InputError: one was given.
+    """
+    if options.every is not None:
+        fix = "Leave it out."
+        raise InputError("every= is for tables with a row a time step and a time column", where=where, fix=fix)
 
 
 @dataclass

@@ -246,12 +246,7 @@ def infer_frequency(times: np.ndarray | None, lengths: np.ndarray) -> str | None
     step = int(ns[0, 1] - ns[0, 0])
     within = np.arange(1, ns.shape[1]) < lengths[:, None]
     if ((np.diff(ns, axis=1) == step) | ~within).all():
-        if step <= 0:
-            return None
-        days, rest = divmod(step, 86_400_000_000_000)
-        if not rest:
-            return "D" if days == 1 else f"{days}D"
-        return str(pd.tseries.frequencies.to_offset(pd.Timedelta(step, "ns")).freqstr)
+        return alias_of(step) if step > 0 else None
     found = None
     for row, own in zip(times, lengths.tolist(), strict=True):
         try:
@@ -262,6 +257,16 @@ def infer_frequency(times: np.ndarray | None, lengths: np.ndarray) -> str | None
             return None
         found = alias
     return found
+
+
+def alias_of(step: int) -> str:
+    """The pandas offset alias of so many nanoseconds."""
+    import pandas as pd
+
+    days, rest = divmod(step, 86_400_000_000_000)
+    if not rest:
+        return "D" if days == 1 else f"{days}D"
+    return str(pd.tseries.frequencies.to_offset(pd.Timedelta(step, "ns")).freqstr)
 
 
 def expand(start: np.datetime64, frequency: str, n: int) -> np.ndarray:

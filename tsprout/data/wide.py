@@ -14,7 +14,7 @@ import numpy as np
 
 from tsprout.data.long import LongBuilder
 from tsprout.data.memory import require
-from tsprout.data.roles import ReadOptions, Roles
+from tsprout.data.roles import ReadOptions, Roles, refuse_every
 from tsprout.data.timestamps import (
     TimeStyle,
     expand,
@@ -52,6 +52,7 @@ class WideBuilder(LongBuilder):
         """
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
+        refuse_every(self.options, self.where)
         self._note_precision()
         require(self.n_rows * len(self.roles.steps) * 5, self.options.available_memory, self.where)
         values = np.concatenate(self._values)[:, None, :]

@@ -56,6 +56,7 @@ def read(
     orientation: str | None = None,
     missing_codes: Sequence[str | float] | None = None,
     day_first: bool | None = None,
+    every: str | float | None = None,
     encoding: str = "utf-8",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SeriesSet:
@@ -73,6 +74,8 @@ def read(
         missing_codes: what else means "missing", such as -999.
         day_first: whether 03/04/2024 is the 3rd of April; where no date of the file decides it, month first is taken,
             with a notice.
+        every: the regular step of the times of a long table, such as ``15min``, ``h``, ``D`` or a number: steps of
+            which there is no row count as missing.
         encoding: of text files.
         progress: called as ``progress("read", done, total)``.
 
@@ -97,6 +100,7 @@ def read(
         orientation=orientation,
         missing_codes=() if missing_codes is None else missing_codes,
         day_first=day_first,
+        every=None if every is None else str(every),
         encoding=encoding,
         progress=progress,
     )
@@ -105,6 +109,8 @@ def read(
 
 def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     """:func:`read` with its options together."""
+    from tsprout.data.roles import refuse_every
+
     if path.is_dir():
         raise InputError("this is a folder, not a file", where=str(path), fix="Give one file of it.")
     if not path.exists():
@@ -122,6 +128,7 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
         from tsprout.data.files import parquet
 
         return parquet.read(path, options)
+    refuse_every(options, str(path))
     if family in ("npz", "npy"):
         from tsprout.data.files import arrays
 
