@@ -200,6 +200,26 @@ def test_a_recording_is_filled_better_than_by_straight_lines() -> None:
     assert np.abs(filled.values[0] - truth)[gap].mean() < 0.5 * np.abs(lines - truth)[gap].mean()
 
 
+def test_what_goes_round_is_filled_across_its_edge() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.mod(rng.uniform(0, 360, (20, 1, 1)) + 15 * rng.standard_normal((20, 1, 72)).cumsum(axis=2), 360)
+    given = SeriesSet.from_arrays(holes(truth, share=0.2), lengths=np.full(20, 72))
+    fitted = Sprout.from_pretrained().fit(given.windows(24), "prompt")
+    assert fitted.scaler.describe()[0]["transform"] == "circular"
+    period = imputing.periods(fitted.scaler)
+    for filled in (fitted.impute(given, draws=5), fitted.impute(given.windows(24), draws=5)):
+        own = truth if filled.length == 72 else SeriesSet.from_arrays(truth).windows(24).values
+        gap = gaps(given if filled.length == 72 else given.windows(24))
+        assert ((filled.values >= 0) & (filled.values < 360)).all()
+        assert np.abs(imputing.apart(filled.values, own, period))[gap].mean() < 15
+
+
+def test_the_median_of_directions_is_one_between_them() -> None:
+    drawn = np.array([350.0, 10, 20, 355, 5])[:, None, None]
+    assert imputing.median(drawn, np.array([[360.0]])) == 5 and imputing.median(drawn, np.array([[0.0]])) == 20
+    assert imputing.apart(drawn, np.array([[355.0]]), np.array([[360.0]])).ravel().tolist() == [-5, 15, 25, 0, 10]
+
+
 def test_a_recording_too_long_for_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = sprout().fit(series(), "prompt")
     monkeypatch.setattr("tsprout.data.memory.available", lambda: 1000)

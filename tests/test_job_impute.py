@@ -101,19 +101,30 @@ def test_bad_options_are_refused_before_any_work(
     assert arguments[0] in "".join(capsys.readouterr()) and not Path("filled.csv").exists()
 
 
-def test_what_goes_round_is_left_and_said(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("mode", ["prompt", "bias"])
+def test_what_goes_round_is_filled_the_short_way(
+    model: str, mode: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tsprout.train.finetune import FinetuneConfig
+
+    quick = FinetuneConfig(steps=2, batch=4, episodes=2, evaluate_every=2, warmup=1, blind_steps=2)
+    monkeypatch.setattr(FinetuneConfig, "for_shots", lambda _: quick)
     rng = np.random.default_rng(1)
     wind = np.round(np.mod(rng.uniform(0, 360, (8, 1)) + 25 * rng.standard_normal((8, 30)).cumsum(1), 360)) % 360
-    rows = [(f"s{i}", t, wind[i, t], wind[i, t] / 7 + t) for i in range(8) for t in range(30)]
-    frame = pd.DataFrame(rows, columns=["id", "time", "direction", "x"])
-    frame.loc[::9, ["direction", "x"]] = np.nan
+    rows = [(f"s{i}", t, wind[i, t], (t + 3 * i) % 24) for i in range(8) for t in range(30)]
+    frame = pd.DataFrame(rows, columns=["id", "time", "direction", "hour"])
+    frame.loc[::9, ["direction", "hour"]] = np.nan
     frame.to_csv("wind.csv", index=False)
-    assert cli.main(["impute", "wind.csv", "-o", "filled.csv", "--model", model, "--draws", "11", "--json"]) == 0
+    asked = ["impute", "wind.csv", "-o", "filled.csv", "--model", model, "--draws", "11", "--mode", mode, "--json"]
+    assert cli.main(asked) == 0
     account = json.loads(capsys.readouterr().out)
     filled = pd.read_csv("filled.csv")
-    assert not filled["x"].isna().any() and filled["direction"].equals(frame["direction"])
-    assert account["imputed"]["left"] == int(frame["direction"].isna().sum()) and "'direction'" in account["notes"][0]
-    assert 0 <= account["check"]["within"] <= 1
+    assert not filled.isna().any().any() and account["imputed"]["left"] == 0 and not account["notes"]
+    assert [c["transform"] for c in account["input"]["channels"]] == ["circular", "circular"]
+    assert filled["direction"].between(0, 359).all() and (filled["direction"] % 1 == 0).all()
+    assert (filled["hour"] == [(t + 3 * i) % 24 for i in range(8) for t in range(30)]).all()
+    # Straight lines, too, are measured the short way: a rough path of 25 degrees a step, and hours that are exact.
+    assert account["check"]["error_of_straight_lines"] < 0.3 and 0 <= account["check"]["within"] <= 1
 
 
 def test_training_on_moves_is_refused_before_it_begins(model: str, capsys: pytest.CaptureFixture[str]) -> None:

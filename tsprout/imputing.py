@@ -5,7 +5,8 @@ shots; a gap gets the median of the draws, cell by cell. How cells vary together
 (:mod:`tsprout.covariance`), of all channels together, or of each by itself where series are long and wide.
 
 Channels are scaled by their values, as moves across a gap are not known. What only goes up or down is put in order
-afterwards, within its gap. Series longer than the shots are filled window by window (:mod:`tsprout.stitching`).
+afterwards, within its gap; what goes round is followed the short way. Series longer than the shots are filled window by
+window (:mod:`tsprout.stitching`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from tsprout.covariance import covariance
 from tsprout.data.channel_scaling import ChannelScaling
-from tsprout.data.circular import CircularScaling
+from tsprout.data.circular import CircularScaling, short
 from tsprout.data.cumulative import CumulativeScaling
 from tsprout.data.frames import options_of
 from tsprout.data.memory import require
@@ -51,12 +52,6 @@ def gaps(series: SeriesSet) -> np.ndarray:
     """Cells ``(n, channels, length)`` within a series' own length that hold no value."""
     within = np.arange(series.length) < series.lengths[:, None, None]
     return ~series.observed & within
-
-
-def to_fill(series: SeriesSet, scaler: Scaler) -> np.ndarray:
-    """:func:`gaps` but those of channels that go round: by their values they would be filled the long way round."""
-    around = np.array([isinstance(channel, CircularScaling) for channel in scaler.channels])
-    return gaps(series) & ~around[:, None]
 
 
 def checked(
@@ -111,7 +106,7 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
 def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> np.ndarray:
     """``(draws, n, channels, length)`` float64: observed cells as they are, gaps drawn; see :func:`completions`."""
     out = np.repeat(series.values[None].astype(np.float64), draws, axis=0)
-    empty = to_fill(series, source.scaler)
+    empty = gaps(series)
     for i, drawn in completions(source, series, draws=draws, **how):
         filled = out[:, i, :, : drawn.shape[-1]]
         filled[:] = np.where(empty[i, :, : drawn.shape[-1]], drawn, filled)
@@ -123,22 +118,35 @@ def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> n
 def fill(
     source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
 ) -> SeriesSet:
-    """The same series without gaps, each filled with the :func:`median` of ``draws`` draws; gaps of channels that go
-    round are left.
+    """The same series without gaps, each filled with the :func:`median` of ``draws`` draws.
 
     See :func:`completions` for the arguments.
     """
-    values, empty = series.values.astype(np.float64), to_fill(series, source.scaler)
+    values, empty = series.values.astype(np.float64), gaps(series)
     for i, drawn in completions(source, series, draws=draws, seed=seed, progress=progress, **how):
-        values[i, :, : drawn.shape[-1]] = median(drawn)
+        values[i, :, : drawn.shape[-1]] = median(drawn, periods(source.scaler))
     values = np.where(empty, _settled(source.scaler, values, ~empty), series.values)
     return replace(series, values=values.astype(np.float32), observed=series.observed | empty)
 
 
-def median(drawn: np.ndarray) -> np.ndarray:
-    """Of draws ``(draws, ...)``, cell by cell: one of them, of an even number the lower of the two in the middle."""
-    middle: np.ndarray = np.sort(drawn, axis=0)[(len(drawn) - 1) // 2]
-    return middle
+def periods(scaler: Scaler) -> np.ndarray:
+    """Of each channel what it goes round in, 0 for those that do not: ``(channels, 1)``."""
+    return np.array([[c.period if isinstance(c, CircularScaling) else 0.0] for c in scaler.channels])
+
+
+def apart(values: np.ndarray, others: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """How far ``values`` ``(..., channels, length)`` are from ``others``; the short way in what goes round."""
+    moves = values - others
+    return np.where(period > 0, short(moves, np.where(period > 0, period, 1.0)), moves)
+
+
+def median(drawn: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """Of draws ``(draws, channels, length)``, cell by cell: one of them, of an even number the lower of the two in the
+    middle. Of what goes round in a ``period`` it is that of the half turns about their mean direction."""
+    angle = drawn * (2 * np.pi / np.where(period > 0, period, np.inf))
+    mean = np.arctan2(np.sin(angle).sum(0), np.cos(angle).sum(0)) * period / (2 * np.pi)
+    order = np.argsort(apart(drawn, mean, period), axis=0, kind="stable")
+    return np.take_along_axis(drawn, order[(len(drawn) - 1) // 2][None], axis=0)[0]
 
 
 def completions(
@@ -158,7 +166,7 @@ def completions(
         its position, and ``(draws, channels, length)`` float64 in units, with its own length.
 
     Raises:
-        InputError: the model was trained on channels that are scaled by differences, or there is not the memory.
+        InputError: the model was trained on channels that it knows by their moves, or there is not the memory.
         TsproutError: the model draws what is not finite.
     """
     work = _Work(source, series, draws, seed, progress, how)
@@ -180,7 +188,7 @@ class _Work:
         self.source, self.series, self.draws, self.seed, self.how = source, series, draws, seed, how
         self.scaler, self.longest = values_scaler(source), source.shots.length
         self.own = Shots.from_latent(self.scaler.latent(source.shots), source.shots.lengths, source.shots.labels)
-        self.latent, self.empty = self.scaler.latent(series), to_fill(series, source.scaler)
+        self.empty = gaps(series)
         wanting = np.flatnonzero(self.empty.any(axis=(1, 2)))
         lengths = series.lengths[wanting]
         self.groups = (
@@ -205,8 +213,8 @@ class _Work:
         for start in range(0, len(members), size):
             some = members[start : start + size]
             rng = np.random.default_rng([self.seed, 3, number, start])
-            drawn = self.filled(np.repeat(self.latent[some, :, :length], self.draws, axis=0), self.label(some), rng)
-            drawn = self.in_units(drawn, np.repeat(some, self.draws))
+            rows = np.repeat(self.known(some, length), self.draws, axis=0)
+            drawn = self.filled(rows, self.label(some), rng)
             yield from zip(some.tolist(), drawn.reshape(len(some), self.draws, *drawn.shape[1:]), strict=True)
             self.tell(len(some))
 
@@ -215,21 +223,23 @@ class _Work:
         channels, window, at_once = self.series.n_channels, self.longest, series_at_once(self.longest)
         fix = "Ask for fewer draws, fill fewer channels at once, or cut it in two."
         where = f"series {self.series.ids[i]!s}"
-        require(16 * self.draws * channels * length, None, where, what="filling it needs", fix=fix)
-        rng = np.random.default_rng([self.seed, 5, i])
-        draw = partial(self.filled, label=self.label(np.array([i])), rng=rng)
-        latent, empty = self.latent[i, :, :length], self.empty[i, :, :length]
-        filled = stitched(latent, empty, window, self.draws, at_once, draw, self.tell)
-        return self.in_units(filled, np.repeat(i, self.draws))
+        require(8 * self.draws * channels * length, None, where, what="filling it needs", fix=fix)
+        one, rng = np.array([i]), np.random.default_rng([self.seed, 5, i])
+        draw = partial(self.filled, label=self.label(one), rng=rng)
+        empty = self.empty[i, :, :length]
+        return stitched(self.known(one, length)[0], empty, window, self.draws, at_once, draw, self.tell)
+
+    def known(self, members: np.ndarray, length: int) -> np.ndarray:
+        """What is observed of some series, ``(n, channels, length)`` float64 in units, NaN elsewhere."""
+        values = self.series.values[members, :, :length].astype(np.float64)
+        values[~self.series.observed[members, :, :length]] = np.nan
+        return values
 
     def label(self, members: np.ndarray) -> str | None:
         return None if self.series.labels is None else str(self.series.labels[members[0]])
 
-    def in_units(self, latent: np.ndarray, members: np.ndarray) -> np.ndarray:
-        return self.scaler.inverse(latent, None if self.series.labels is None else self.series.labels[members])
-
     def filled(self, rows: np.ndarray, label: str | None, rng: np.random.Generator) -> np.ndarray:
-        """Scaled series ``(n, channels, length)`` with what is NaN drawn."""
+        """Series ``(n, channels, length)`` float64 of one label, in units, with what is NaN drawn."""
         source, length = self.source, rows.shape[-1]
         if length not in self.spreads:
             self.spreads[length] = _spread(self.own, length)
@@ -237,10 +247,10 @@ class _Work:
         shown = is_shown(len(source.shots), source.trained)
         memory = memory_of(source.model, alike.part(rng), present=shown)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        parts = torch.from_numpy(rows).split(series_at_once(length))
-        return np.concatenate(
-            [_drawn(source, part, self.spreads[length], generator, memory, self.how) for part in parts]
-        )
+        told = None if label is None else np.full(len(rows), label, dtype=object)
+        parts = torch.from_numpy(self.scaler.transform(rows, told)).split(series_at_once(length))
+        drawn = [_drawn(source, part, self.spreads[length], generator, memory, self.how) for part in parts]
+        return self.scaler.inverse(np.concatenate(drawn), told)
 
 
 def _drawn(
@@ -274,31 +284,29 @@ def _spread(shots: Shots, length: int) -> Spread:
 
 
 def values_scaler(source: Source) -> Scaler:
-    """The scaling of every channel by its values: the source's own, unless that takes differences.
+    """The scaling of every channel by its values, what goes round followed: the source's own, unless that takes moves.
 
     Raises:
         InputError: the model was trained on differences.
     """
-    if not (apart := by_moves(source.scaler)):
+    if not (moves := by_moves(source.scaler)):
         return source.scaler
     if source.trained:
-        what = f"the model was trained on differences in {', '.join(map(repr, apart))}, which gaps break"
+        what = f"the model was trained on differences in {', '.join(map(repr, moves))}, which gaps break"
         raise InputError(what, fix="Fit with mode='prompt', or with transforms={name: 'identity'} for these channels.")
     kept = [c for c in source.scaler.channels if isinstance(c, ChannelScaling) and isinstance(c.transform, Curve)]
     transforms = {c.channel: c.transform.label for c in kept}
     bounds = {c.channel: sides for c in source.scaler.channels if (sides := _sides(c)) != (None, None)}
-    return Scaler.fit(source.shots, bounds=bounds, transforms=transforms, differences=False)
+    return Scaler.fit(source.shots, bounds=bounds, transforms=transforms, differences=False, around=True)
 
 
 def by_moves(scaler: Scaler) -> list[str]:
     """Names of channels that are scaled by their moves, or by how far they are from others."""
-    others = [channel for channel in scaler.channels if not isinstance(channel, ChannelScaling)]
+    others = [channel for channel in scaler.channels if isinstance(channel, CumulativeScaling | RelativeScaling)]
     return [c.channel for c in others if not isinstance(c, CumulativeScaling) or c.moves is not None]
 
 
 def _sides(channel: Any) -> tuple[float | None, float | None]:
-    if isinstance(channel, CircularScaling):
-        return channel.lower, channel.lower + channel.period
     whole = channel if isinstance(channel, ChannelScaling) else channel.whole
     return whole.lower, whole.upper
 

@@ -120,7 +120,7 @@ def impute(
         left = gaps(filled)
         account["imputed"] |= {"cells": int((missing & ~left).sum()), "left": int(left.sum())}
         account["imputed"]["series"] = int((missing & ~left).any(axis=(1, 2)).sum())
-        notes += _left(real, left)
+        notes += _left(real)
     return account | {
         "notes": notes,
         "seconds": watch.rounded(),
@@ -165,12 +165,9 @@ def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) ->
     return original
 
 
-def _left(real: SeriesSet, left: np.ndarray) -> list[str]:
-    """What is still missing, and why."""
+def _left(real: SeriesSet) -> list[str]:
+    """What stays missing, and why."""
     notes = []
-    around = [repr(name) for j, name in enumerate(real.channels) if left[:, j].any()]
-    if around:
-        notes.append(f"gaps in {', '.join(around)} are left: what goes round is not filled")
     if (shorter := int((real.lengths < real.length).sum())) and real.times is None:
         notes.append(f"{shorter} series end before others do; empty cells beyond their last value are left")
     return notes
@@ -200,8 +197,9 @@ def _checked(
     base: Any, real: SeriesSet, window: int | None, options: FitOptions, draws: int, progress: Progress | None
 ) -> dict[str, Any] | None:
     """How far off hidden values are, in standard deviations of their channel; ``None`` where none could be hidden."""
+    from tsprout.data.circular import unwind
     from tsprout.data.gaps import complete
-    from tsprout.imputing import median
+    from tsprout.imputing import apart, median, periods
 
     hide = hidden(real, options.seed)
     scale = np.nanstd(np.where(real.observed, real.values, np.nan).astype(np.float64), axis=(0, 2))
@@ -215,19 +213,21 @@ def _checked(
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
     real, without, hide = real[rows], without[rows], hide[rows]
     drawn = sprout.completions(without, draws=draws, seed=options.seed, progress=progress)
-    hide &= np.isfinite(drawn[0])  # but what goes round
-    if not hide.any():
-        return None
-    lines = complete(without.values, without.lengths)
-    low, high = np.quantile(drawn, [(1 - _RANGE) / 2, (1 + _RANGE) / 2], axis=0)
+    period = periods(sprout.scaler)
+    lines = without.values.astype(np.float64)
+    for j in np.flatnonzero(period > 0):
+        lines[:, j] = unwind(lines[:, j], float(period[j, 0]))
+    lines = complete(lines, without.lengths)
+    low, high = np.quantile(apart(drawn, real.values, period), [(1 - _RANGE) / 2, (1 + _RANGE) / 2], axis=0)
 
     def error(filled: np.ndarray) -> float:
-        return float((np.abs(filled - real.values) / scale[:, None])[hide].mean())
+        return float((np.abs(apart(filled, real.values, period)) / scale[:, None])[hide].mean())
 
-    within = ((low <= real.values) & (real.values <= high))[hide].mean()
+    within = ((low <= 0) & (high >= 0))[hide].mean()
+    middle = np.stack([median(each, period) for each in drawn.swapaxes(0, 1)])
     return {
         "hidden": int(hide.sum()),
-        "error": error(median(drawn)),
+        "error": error(middle),
         "error_of_straight_lines": error(lines),
         "within": float(within) if draws >= _TELLING else None,
         "of": _RANGE,

@@ -49,7 +49,7 @@ def stitched(
     """A recording filled several times.
 
     Args:
-        recording: ``(channels, length)`` float32, NaN where nothing is known.
+        recording: ``(channels, length)``, NaN where nothing is known.
         empty: cells to be filled, the same shape.
         window: steps.
         draws: how many times.
@@ -58,7 +58,7 @@ def stitched(
         tell: told how many pieces have been done more.
 
     Returns:
-        ``(draws, channels, length)`` float32.
+        ``(draws, channels, length)``, of its type.
     """
     out = np.repeat(recording[None], draws, axis=0)
     size = max(1, at_once // draws)

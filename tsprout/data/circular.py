@@ -106,7 +106,7 @@ class CircularScaling:
         if not self.phases:
             return self._on_grid(at)
         known = np.array(self.phases)
-        return known[np.abs(_short(at - known, self.period)).argmin(1)][:, None]
+        return known[np.abs(short(at - known, self.period)).argmin(1)][:, None]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :func:`circular_from_dict` reads them."""
@@ -189,7 +189,7 @@ def unwind(x: np.ndarray, period: float, speed: float | None = None) -> np.ndarr
     return np.where(np.isfinite(x), x - period * turns, np.nan)
 
 
-def _short(moves: np.ndarray, period: float) -> np.ndarray:
+def short(moves: np.ndarray, period: float | np.ndarray) -> np.ndarray:
     """``moves`` taken the short way round."""
     return moves - period * np.round(moves / period)
 
@@ -214,12 +214,12 @@ def _goes_round(cells: np.ndarray, period: float, lower: float, grid: float, spe
         return False
     if speed is not None:
         return True
-    short = np.abs(_short(moves, period))
-    moved = short > 1e-6 * period
-    others = short[moved & ~across]
-    if not len(others) or np.mean(short[moved] > period / 4) > _FAR:
+    paces = np.abs(short(moves, period))
+    moved = paces > 1e-6 * period
+    others = paces[moved & ~across]
+    if not len(others) or np.mean(paces[moved] > period / 4) > _FAR:
         return False
-    if np.median(short[across]) > min(_NEAR * period, _ALIKE * np.median(others)):
+    if np.median(paces[across]) > min(_NEAR * period, _ALIKE * np.median(others)):
         return False
     # A counter that is set back lands on its least value from anywhere.
     landed, left = cells[across], (cells - moves)[across]
@@ -259,11 +259,11 @@ def _turn(whole: ChannelScaling, cells: np.ndarray) -> tuple[float, float, float
 def _pace(cells: np.ndarray, period: float) -> tuple[int, float | None]:
     """Which way series go, 0 for both, and how far in a step, if always as far."""
     beside = np.diff(cells, axis=1)
-    moves = _short(beside[np.isfinite(beside)], period)
+    moves = short(beside[np.isfinite(beside)], period)
     if len(moves) < LEAST_MOVES or (np.any(moves < 0) and np.any(moves > 0)):
         return 0, None
     sign, speed = int(np.sign(moves.sum())), float(np.median(moves))
-    astray = np.abs(_short(_beside_pace(cells, speed), period))
+    astray = np.abs(short(_beside_pace(cells, speed), period))
     steady = sign != 0 and bool(np.nanmax(astray) <= 1e-4 * period)
     return sign, speed if steady else None
 

@@ -68,6 +68,7 @@ class Scaler:
         bounds: Bounds | None = None,
         transforms: Mapping[str, str] | None = None,
         differences: bool = True,
+        around: bool | None = None,
     ) -> Scaler:
         """Scaling from the observed cells of the shots, and nothing else.
 
@@ -77,13 +78,14 @@ class Scaler:
                 on a side means unbounded on that side.
             transforms: ``{channel: name}`` with a name of :data:`TRANSFORMS`, in the place of the automatic choice.
             differences: scale channels by differences where these are what matters; else all by their values.
+            around: follow what goes round beyond its edge; as ``differences`` where nothing is said.
 
         Raises:
             InputError: unknown channel or transform, or data that violate the bounds.
         """
         whole = [name for name in shots.channels if _is_whole(shots.schema, name)]
         values = _observed(shots)
-        how: dict[str, Any] = {"bounds": bounds, "transforms": transforms, "differences": differences}
+        how: dict[str, Any] = {"bounds": bounds, "transforms": transforms, "differences": differences, "around": around}
         scaler = cls.fit_arrays(values, shots.channels, whole=whole, **how)
         if shots.labels is None:
             return scaler
@@ -112,6 +114,7 @@ class Scaler:
         bounds: Bounds | None = None,
         transforms: Mapping[str, str] | None = None,
         differences: bool = True,
+        around: bool | None = None,
     ) -> Scaler:
         """The same from a bare array ``(n_series, n_channels, length)``, NaN where not observed.
 
@@ -119,7 +122,7 @@ class Scaler:
             values: floats, in the units of the input.
             channels: their names.
             whole: channels known to be of an integer or boolean type, whatever their values.
-            bounds, transforms, differences: as in :meth:`fit`.
+            bounds, transforms, differences, around: as in :meth:`fit`.
 
         Raises:
             InputError: as :meth:`fit`, or an array of another shape or with infinite values.
@@ -137,7 +140,9 @@ class Scaler:
             plain = fit_channel(name, cells, name in whole, given, asked)
             found: Scaling | None = None
             if differences and asked == "auto":
-                found = fit_cumulative(plain, cells, name in whole, given) or fit_circular(plain, cells, given)
+                found = fit_cumulative(plain, cells, name in whole, given)
+            if found is None and asked == "auto" and (differences if around is None else around):
+                found = fit_circular(plain, cells, given)
             fitted.append(found or plain)
         usable = [differences and (transforms or {}).get(name, "auto") == "auto" for name in channels]
         return cls(related(array, fitted, usable))
