@@ -226,7 +226,7 @@ def impute(
     reader: ReaderOptions,
     console: Console,
 ) -> Mapping[str, Any]:
-    """Fill what is missing in series; what is there stays, to about seven digits."""
+    """Fill what is missing in series, and leave everything else of the file as it is."""
     from tsprout import job_impute, render
 
     options = _fitting(model, mode, budget, seed, None, bounds, device, transform)
