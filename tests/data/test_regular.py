@@ -111,19 +111,94 @@ def test_windows_of_a_recording_with_rows_that_are_not_there_keep_time() -> None
     assert all(pd.Timestamp(row[0]).hour == 0 for row in series.times)
 
 
-def test_filled_they_get_a_row(tmp_path: Path) -> None:
-    frame = table(without(pd.date_range("2024-01-01", periods=12, freq="h"), 4), note="a")
-    frame.loc[2, "x"] = np.nan
-    frame.to_csv(tmp_path / "in.csv", index=False)
-    for source in (frame, tmp_path / "in.csv"):
-        original = Original.read(source, ReadOptions(every="h", channels=["x"]))
-        whole = original.series
-        values, observed = np.nan_to_num(whole.values), np.ones_like(whole.observed)
-        filled = replace(whole, values=values, observed=observed)
-        if source is frame:
-            out = original.filled(filled)
-        else:
-            assert not original.write(filled, tmp_path / "out.csv")
-            out = pd.read_csv(tmp_path / "out.csv", parse_dates=["time"])
-        assert len(out) == 12 and out["x"].iloc[[2, 4]].tolist() == [0, 0]
-        assert out["time"].tolist() == list(pd.date_range("2024-01-01", periods=12, freq="h"))
+def whole(series: Any, value: float) -> Any:
+    """All cells within a series' length, those that were missing with one value."""
+    within = np.arange(series.length) < series.lengths[:, None, None]
+    values = np.where(series.observed, series.values, value).astype(np.float32)
+    return replace(series, values=values, observed=series.observed | within)
+
+
+def test_filled_they_get_a_row_of_the_file(tmp_path: Path) -> None:
+    text = (
+        "site;when;kind;x;k;remark\r\n"
+        'b;01.02.2024 00:00;"dry;cold";1,123456789012;7;"first, of b"\r\n'
+        "a;01.02.2024 00:00;wet;2,5;1;\r\n"
+        'b;01.02.2024 03:00;"dry;cold";;8;\r\n'
+        "a;01.02.2024 01:00;wet;;2;seen\r\n"
+        "a;01.02.2024 03:00;wet;4,5;4;\r\n"
+        'b;01.02.2024 04:00;"dry;cold";3,5;9;\r\n'
+        "a;01.02.2024 04:00;wet;4,5;5;"
+    )
+    lines = text.split("\r\n")
+    lines[3] = 'b;01.02.2024 03:00;"dry;cold";6;8;'
+    lines[4] = "a;01.02.2024 01:00;wet;6;2;seen"
+    added = ['b;01.02.2024 01:00;"dry;cold";6;6;', 'b;01.02.2024 02:00;"dry;cold";6;6;']
+    lines = [*lines[:2], *added, *lines[2:5], "a;01.02.2024 02:00;wet;6;6;", *lines[5:]]
+    (tmp_path / "in.csv").write_bytes(text.encode())
+    options = ReadOptions(every="h", id_column="site", channels=["x", "k"], static_columns=["kind"], day_first=True)
+    original = Original.read(tmp_path / "in.csv", options)
+    assert original.write(whole(original.series, 6), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().decode().split("\r\n") == lines
+
+
+def exact() -> pd.DataFrame:
+    zoned = pd.date_range("2024-01-01 01:00", periods=12, freq="h", tz="Europe/Madrid").delete([4, 5])
+    frame = table(zoned, id="a", k=pd.array([*range(9), None], dtype="Int32"), remark=[f"r{i}" for i in range(10)])
+    frame["x"] = frame["x"].where(frame.index != 2) + 1.123456789012345
+    return frame
+
+
+def test_filled_they_get_a_row_of_the_frame() -> None:
+    given = exact()
+    options = ReadOptions(every="h", id_column="id", channels=["x", "k"])
+    original = Original.read(given, options)
+    out = original.filled(whole(original.series, 6))
+    assert out.index.tolist() == list(range(12)) and out.dtypes.equals(given.dtypes)
+    assert out["time"].tolist() == list(pd.date_range("2024-01-01 01:00", periods=12, freq="h", tz="Europe/Madrid"))
+    assert out["x"].iloc[[2, 4, 5]].tolist() == [6, 6, 6] and out["k"].iloc[[4, 5, 11]].tolist() == [6, 6, 6]
+    kept = out[~out["time"].isin(out["time"].iloc[[4, 5]])].reset_index(drop=True)
+    seen = given["x"].notna() & given["k"].notna()
+    pd.testing.assert_frame_equal(kept[seen], given[seen])
+    assert out["remark"].iloc[[4, 5]].isna().all() and (out["id"] == "a").all()
+    # Not filled, they are still there.
+    left = original.filled(original.series)
+    assert len(left) == 12 and left["x"].isna().sum() == 3
+    labelled = original.filled(whole(Original.read(given.set_index("id"), options).series, 6))
+    assert len(labelled) == 12
+
+
+@pytest.mark.parametrize("kind", ["text", "date", "int"])
+def test_times_of_other_types(kind: str) -> None:
+    days = pd.date_range("2024-01-01", periods=9, freq="D").delete(3)
+    times = {
+        "text": days.strftime("%d.%m.%Y").tolist(),
+        "date": days.date.tolist(),
+        "int": [1, 3, 5, 9, 11, 13, 15, 17],
+    }
+    given = table(days).assign(time=times[kind])
+    original = Original.read(given, ReadOptions(every="2" if kind == "int" else "D", day_first=True))
+    out = original.filled(whole(original.series, 6))
+    assert out["time"].iloc[3] == {"text": "04.01.2024", "date": days[2].date() + pd.Timedelta(days=1), "int": 7}[kind]
+    assert out["x"].iloc[3] == 6 and out["time"].dtype == given["time"].dtype and len(out) == 9
+
+
+def test_filled_they_get_a_row_in_arrow(tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    given = pl.from_pandas(exact())
+    options = ReadOptions(every="h", id_column="id", channels=["x", "k"])
+    original = Original.read(given, options)
+    out = original.filled(whole(original.series, 6))
+    assert out.schema == given.schema and len(out) == 12
+    assert out["x"].to_list()[1] == given["x"].to_list()[1] and out["x"].to_list()[4] == 6
+    assert out["remark"].to_list()[3:7] == ["r3", None, None, "r4"] and out["time"].is_sorted()
+    given.write_parquet(tmp_path / "in.parquet")
+    original = Original.read(tmp_path / "in.parquet", options)
+    assert original.write(whole(original.series, 6), tmp_path / "out.parquet")
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(out)
+
+
+def test_an_index_of_times_is_made_anew() -> None:
+    given = exact().set_index(["id", "time"])[["x", "k"]]
+    original = Original.read(given, ReadOptions(every="h"))
+    out = original.filled(whole(original.series, 6))
+    assert len(out) == 12 and out.index.names == ["id", "time"] and not out.isna().any().any()

@@ -104,7 +104,7 @@ def to_object(series: SeriesSet, schema: Schema | None = None) -> Any:
 def refilled(obj: Any, cells: Cells) -> Any:
     """A copy of the array, list or frame that series were read from, with values in cells that were missing and all
     else as it was."""
-    from tsprout.data.files.refill import with_cells, with_values
+    from tsprout.data.files.refill import with_cells, with_rows
 
     if isinstance(obj, np.ndarray):
         return with_cells(obj, cells)
@@ -118,14 +118,13 @@ def refilled(obj: Any, cells: Cells) -> Any:
         return _refilled_pandas(obj, cells)
     assert polars is not None
     obj = obj.collect() if isinstance(obj, polars.LazyFrame) else obj
-    new = [
-        polars.from_arrow(with_values(obj[name].to_arrow(), rows, values)).alias(name)
-        for name, rows, values in cells.columns()
-    ]
-    return obj.with_columns(new)
+    table = with_rows(obj.to_arrow(compat_level=polars.CompatLevel.oldest()), cells)
+    return polars.from_arrow(table).cast(dict(obj.schema))
 
 
 def _refilled_pandas(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    import pandas as pd
+
     from tsprout.data import numbers, tables
 
     assert cells.read.schema is not None and cells.read.schema.arrow is not None
@@ -137,7 +136,23 @@ def _refilled_pandas(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
         dtype = arrow.field(name).type if column.dtype == object else column.dtype
         column.iloc[rows] = numbers.to_arrow(values, str(dtype)).to_numpy(zero_copy_only=False)
         out.isetitem(place, column)
-    return out
+    if cells.rows is None or not len(added := cells.added()):
+        return out
+    old, new = added.places(len(out))
+    numbered, out = isinstance(out.index, pd.RangeIndex), out.iloc[old]
+    for place, name in enumerate(names):
+        column = out.iloc[:, place].copy()
+        if (more := added.values(name)) is not None:
+            column = column.where(~new)
+            dtype = arrow.field(name).type if column.dtype == object else column.dtype
+            column.iloc[new] = numbers.to_arrow(more, str(dtype)).to_pandas().array
+        elif name == cells.read.schema.time_column:
+            times = tables.time_array(added.times(), cells.read.schema, arrow.field(name).type)
+            column.iloc[new] = times.to_pandas().array
+        elif not added.repeated(name):
+            column = column.where(~new)
+        out.isetitem(place, column)
+    return out.reset_index(drop=True) if numbered else out
 
 
 def _passed(series: SeriesSet, options: ReadOptions) -> SeriesSet:

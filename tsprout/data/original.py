@@ -40,6 +40,18 @@ class Cells:
         own = int(self.read.lengths[i])
         return Cells(self.read[i], self.values[i : i + 1, :, :own], self.new[i : i + 1, :, :own], None)
 
+    def added(self) -> Added:
+        """Rows that a long table gets: steps of a regular grid (``every``) that have none."""
+        assert self.rows is not None
+        shape, (series, step) = self.new.shape[::2], self.rows
+        row = np.full(shape, -1)
+        row[series, step] = np.arange(len(series))
+        last = np.maximum.accumulate(np.where(row >= 0, np.arange(shape[1]), 0), axis=1)
+        i, t = np.nonzero((row < 0) & (np.arange(shape[1]) < self.read.lengths[:, None]))
+        after = row[i, last[i, t]]
+        order = np.argsort(after, kind="stable")
+        return Added(self, after[order], i[order], t[order])
+
     def columns(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Of each column of a table that gets values: its name, the rows from 0, and the values for these."""
         schema = self.read.schema
@@ -56,6 +68,49 @@ class Cells:
             rows = np.flatnonzero(self.new[series, j, step])
             if rows.size:
                 yield name, rows, self.values[series[rows], j, step[rows]]
+
+
+@dataclass(frozen=True)
+class Added:
+    """Rows that a long table gets, each behind that of the step before.
+
+    Attributes:
+        cells: of the table.
+        after: the rows that they come after, from 0, rising.
+        series, step: what they are of.
+    """
+
+    cells: Cells
+    after: np.ndarray
+    series: np.ndarray
+    step: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.after)
+
+    def places(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of a table of so many rows that it has then: which of the old rows each is, or comes after; and which are
+        new."""
+        old, new = np.arange(rows), np.zeros(rows, bool)
+        return np.insert(old, self.after + 1, self.after), np.insert(new, self.after + 1, True)
+
+    def values(self, name: str) -> np.ndarray | None:
+        """Of a channel ``(len,)`` float32, NaN where it stays missing; ``None`` for what is no channel."""
+        if name not in self.cells.read.channels:
+            return None
+        j = self.cells.read.channels.index(name)
+        found = self.cells.values[self.series, j, self.step]
+        return np.where(self.cells.new[self.series, j, self.step], found, np.float32(np.nan))
+
+    def times(self) -> np.ndarray:
+        """Their stamps."""
+        assert self.cells.read.times is not None
+        return self.cells.read.times[self.series, self.step]
+
+    def repeated(self, name: str) -> bool:
+        """Whether a column holds for them what it holds in the row before: it says of which series that is."""
+        schema = self.cells.read.schema
+        return schema is not None and name in (schema.id_column, schema.label_column, *schema.static_columns)
 
 
 @dataclass(frozen=True)
@@ -90,7 +145,8 @@ class Original:
     def filled(self, filled: SeriesSet) -> Any:
         """A copy of the object with the gaps filled that ``filled`` has values for; of a file, a :class:`SeriesSet`.
 
-        A table in which rows were not there (``every``) is made anew, with them, and with values to seven digits.
+        Steps that have no row (``every``) get one; a frame that has them in its index is made anew for it, with values
+        to seven digits.
 
         Args:
             filled: the series that were read, their channels in any order.
@@ -99,7 +155,9 @@ class Original:
 
         cells = self._cells(filled)
         table = not isinstance(self.source, str | os.PathLike | SeriesSet)
-        if table and not self._gains_rows:
+        # An index of times has no place for a row that it does not name.
+        anew = self.series.schema is not None and self.series.schema.index_columns and self._gains_rows
+        if table and not anew:
             return refilled(self.source, cells)
         values = np.where(cells.new, cells.values, self.series.values)
         whole = dataclasses.replace(self.series, values=values, observed=self.series.observed | cells.new)
@@ -108,7 +166,7 @@ class Original:
     def write(self, filled: SeriesSet, path: Path, *, force: bool = False) -> bool:
         """Write the file that was read with its gaps filled; ``True`` where all else is as it was.
 
-        Another format is written anew, as are ``.ts`` and a table in which rows were not there, with values to seven
+        Steps that have no row (``every``) get one. Another format is written anew, as is ``.ts``, with values to seven
         digits.
 
         Args:
@@ -125,7 +183,7 @@ class Original:
 
         cells, family = self._cells(filled), files.family_of(path)
         same = family == files.family_of(Path(self.source), self.options.format)
-        if same and family in refill.FAMILIES and not self._gains_rows:
+        if same and family in refill.FAMILIES:
             refill.write(Path(self.source), path, self.options, cells, force=force)
             return True
         size: dict[str, Any] = {"n_series": len(filled), "channels": filled.channels, "length": filled.length}
@@ -135,7 +193,7 @@ class Original:
 
     @property
     def _gains_rows(self) -> bool:
-        """Whether there are steps without a row, which then get one: the table is made anew."""
+        """Whether there are steps without a row, which then get one."""
         return self.rows is not None and len(self.rows[0]) < int(self.series.lengths.sum())
 
     def _cells(self, filled: SeriesSet) -> Cells:

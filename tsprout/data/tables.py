@@ -311,6 +311,27 @@ def _time_column(series: SeriesSet, schema: Schema, within: np.ndarray) -> Any:
     return array if schema.timezone is None else array.cast(pa.timestamp("ns", "UTC"))
 
 
+def time_texts(times: np.ndarray, schema: Schema) -> list[str]:
+    """Stamps ``(n,)`` as the texts that the schema's time column holds."""
+    if times.dtype.kind != "M":
+        return [str(time) for time in times.tolist()]
+    style = TimeStyle("datetime", schema.time_format, schema.time_digits, schema.time_suffix)
+    texts: list[str] = format_times(times, style).dictionary_decode().to_pylist()
+    return texts
+
+
+def time_array(times: np.ndarray, schema: Schema, kind: pa.DataType) -> pa.Array:
+    """Stamps ``(n,)`` as an Arrow array of the type ``kind`` that the schema's time column has."""
+    import pyarrow as pa
+
+    if kind_of(kind) == "text":
+        return pa.array(time_texts(times, schema)).cast(kind)
+    if times.dtype.kind != "M":
+        return pa.array(times).cast(kind, safe=False)
+    zone = getattr(kind, "tz", None)
+    return pa.array(times.astype("datetime64[ns]"), pa.timestamp("ns", zone)).cast(kind, safe=False)
+
+
 def _time_is_text(schema: Schema) -> bool:
     return schema.arrow is not None and kind_of(unpack(schema.arrow).field(schema.time_column).type) == "text"
 

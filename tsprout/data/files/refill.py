@@ -91,38 +91,75 @@ def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> N
         number = plain.replace(form.decimal_mark, ".")
         return plain in form.nulls or (is_number_text(number) and float(number) in codes)
 
+    lines = _lines(cells, form)
     with ExitStack() as stack:
         text, out = _opened(source, form.encoding, stack), _text(sink, form.encoding)
         for number, record in enumerate(_records(text, form), -1):  # the header is -1, what comes before it is with it
-            if number != row:
-                out.write(record)
-                continue
-            if (changed := _replaced(record, form.delimiter, [cell[1:] for cell in changes], missing)) is None:
-                raise _changed(source)
-            out.write(changed)
-            row, changes = next(news, (-1, iter(())))
+            if number == row:
+                own = [cell[1:] for cell in changes]
+                if (changed := _replaced(record, form.delimiter, own, missing)) is None:
+                    raise _changed(source)
+                record = changed
+                row, changes = next(news, (-1, iter(())))
+            out.write(_followed(record, lines.pop(number), form) if number in lines else record)
         out.flush()
         out.detach()
-    if row >= 0:
+    if row >= 0 or lines:
         raise _changed(source)
+
+
+def _lines(cells: Cells, form: dialect.Dialect) -> dict[int, list[list[str | None]]]:
+    """By the row before, the cells of rows that the table gets; ``None`` for what the row before says, too."""
+    schema = cells.read.schema
+    assert schema is not None
+    if cells.rows is None or not len(added := cells.added()):
+        return {}
+    columns: list[list[str | None]] = []
+    for name in form.header:
+        if (values := added.values(name)) is not None:
+            columns.append([text or "" for text in _written(values, name, cells, form)])
+        elif name == schema.time_column:
+            columns.append(list(tables.time_texts(added.times(), schema)))
+        else:
+            columns.append([None if added.repeated(name) else ""] * len(added))
+    rows: dict[int, list[list[str | None]]] = {}
+    for after, *row in zip(added.after.tolist(), *columns, strict=True):
+        rows.setdefault(after, []).append(row)
+    return rows
+
+
+def _followed(record: str, rows: list[list[str | None]], form: dialect.Dialect) -> str:
+    """A row and, behind it, rows that are added."""
+    _, body, end = _ends(record)
+    before, end = _split(body, form.delimiter), end or "\n"
+    more = [form.delimiter.join(before[j] if c is None else c for j, c in enumerate(row)) for row in rows]
+    return end.join([record.rstrip("\r\n"), *more]) + (end if record.endswith(("\r", "\n")) else "")
 
 
 def _texts(cells: Cells, form: dialect.Dialect) -> list[tuple[int, int, str]]:
     """``(row, column, text)`` of what is new, by rows."""
-    import pyarrow as pa
-
     schema = cells.read.schema
     assert schema is not None
     like = tables.widest_step(schema) if schema.wide and schema.step_columns else None
     found = []
     for name, rows, values in cells.columns():
-        key, place = like or name, form.header.index(name)
-        words = schema.bool_texts.get(key, ("False", "True"))
-        style = schema.number_styles.get(key, "short")
-        texts = numbers.to_text(values, schema.dtypes.get(key, "float64"), style, words, form.decimal_mark)
-        listed = texts.cast(pa.string()).to_pylist()
-        found += [(row, place, text) for row, text in zip(rows.tolist(), listed, strict=True)]
+        place = form.header.index(name)
+        texts = _written(values, like or name, cells, form)
+        found += [(row, place, text or "") for row, text in zip(rows.tolist(), texts, strict=True)]
     return sorted(found)
+
+
+def _written(values: np.ndarray, column: str, cells: Cells, form: dialect.Dialect) -> list[str | None]:
+    """Values as they are written in a column, ``None`` where there is none."""
+    import pyarrow as pa
+
+    schema = cells.read.schema
+    assert schema is not None
+    words = schema.bool_texts.get(column, ("False", "True"))
+    style = schema.number_styles.get(column, "short")
+    texts = numbers.to_text(values, schema.dtypes.get(column, "float64"), style, words, form.decimal_mark)
+    listed: list[str | None] = texts.cast(pa.string()).to_pylist()
+    return listed
 
 
 def _records(lines: Iterator[str], form: dialect.Dialect) -> Iterator[str]:
@@ -143,19 +180,31 @@ def _replaced(
     record: str, delimiter: str, changes: list[tuple[int, str]], missing: Callable[[str], bool]
 ) -> str | None:
     """A row with other texts in some places; ``None`` where one of these is not there, or not ``missing``."""
-    body = record.rstrip("\r\n")
-    before = len(body) - len(body.lstrip("\r\n"))
-    parts: list[str] = []
-    for piece in body[before:].split(delimiter):
-        if parts and parts[-1].count('"') % 2:  # the delimiter was within quotes
-            parts[-1] += delimiter + piece
-        else:
-            parts.append(piece)
+    blank, body, end = _ends(record)
+    parts = _split(body, delimiter)
     for place, text in changes:
         if place >= len(parts) or not missing(parts[place]):
             return None
         parts[place] = text
-    return record[:before] + delimiter.join(parts) + record[len(body) :]
+    return blank + delimiter.join(parts) + end
+
+
+def _ends(record: str) -> tuple[str, str, str]:
+    """The blank lines before a row, the row, and the end of its line."""
+    body = record.strip("\r\n")
+    start = record.index(body)
+    return record[:start], body, record[start + len(body) :]
+
+
+def _split(body: str, delimiter: str) -> list[str]:
+    """The cells of a row, as they are written."""
+    parts: list[str] = []
+    for piece in body.split(delimiter):
+        if parts and parts[-1].count('"') % 2:  # the delimiter was within quotes
+            parts[-1] += delimiter + piece
+        else:
+            parts.append(piece)
+    return parts
 
 
 def _jsonl(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
@@ -200,19 +249,47 @@ def with_values(column: pa.Array, rows: np.ndarray, values: np.ndarray) -> pa.Ar
     return pc.replace_with_mask(column, pa.array(mask), new)
 
 
+def with_rows(table: pa.Table, cells: Cells) -> pa.Table:
+    """An Arrow table with values in cells that were missing, and rows for steps that have none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def put(name: str, column: pa.Array) -> None:
+        nonlocal table
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place).with_type(column.type).with_nullable(True), column)
+
+    for name, rows, values in cells.columns():
+        put(name, with_values(table.column(name), rows, values))
+    if cells.rows is None or not len(added := cells.added()):
+        return table
+    schema = cells.read.schema
+    assert schema is not None
+    old, new = added.places(table.num_rows)
+    table = table.take(pa.array(old))
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        if (more := added.values(name)) is not None:
+            values = numbers.to_arrow(more, str(column.type)).cast(column.type, safe=False)
+        elif name == schema.time_column:
+            values = tables.time_array(added.times(), schema, column.type)
+        elif added.repeated(name):
+            continue
+        else:
+            values = pa.nulls(len(added), column.type)
+        put(name, pc.replace_with_mask(column, pa.array(new), values))
+    return table
+
+
 def _parquet(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(source) as file:
         table, groups = file.read(use_threads=False), file.metadata
         packed = groups.row_group(0).column(0).compression if groups.num_row_groups else "SNAPPY"
-    for name, rows, values in cells.columns():
-        if rows[-1] >= table.num_rows:
-            raise _changed(source)
-        place = table.schema.get_field_index(name)
-        column = with_values(table.column(place), rows, values)
-        table = table.set_column(place, table.schema.field(place).with_type(column.type), column)
-    pq.write_table(table, sink, compression="NONE" if packed == "UNCOMPRESSED" else packed)
+    if cells.rows is not None and len(cells.rows[0]) != table.num_rows:
+        raise _changed(source)
+    pq.write_table(with_rows(table, cells), sink, compression="NONE" if packed == "UNCOMPRESSED" else packed)
 
 
 def with_cells(array: np.ndarray, cells: Cells, names: np.ndarray | None = None, mark: bool = False) -> np.ndarray:
