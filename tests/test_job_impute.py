@@ -164,6 +164,15 @@ def test_a_long_recording_is_filled_in_windows(model: str, capsys: pytest.Captur
     assert "in windows of so many" in "".join(capsys.readouterr())
 
 
+def test_steps_without_a_row_get_one(model: str) -> None:
+    recording(200).drop(index=[7, 8, 120]).to_csv("in.csv", index=False)
+    reader = ReaderOptions(every="1", channels=("x",), time_column="time")
+    account = impute("in.csv", "filled.csv", reader=reader, options=FitOptions(model), draws=1, check=False)
+    assert "rows added, for steps that had none: 3" in account["notes"]
+    filled = pd.read_csv("filled.csv")
+    assert len(filled) == 200 and sorted(filled["time"]) == list(range(200)) and not filled["x"].isna().any()
+
+
 def test_series_of_many_lengths_are_shown_as_windows_and_filled_all(model: str) -> None:
     frames = [recording(n).assign(id=i) for i, n in enumerate((40, 120, 20))]
     pd.concat(frames).drop(columns="remark").to_csv("mixed.csv", index=False)

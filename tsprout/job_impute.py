@@ -115,6 +115,8 @@ def impute(
         with watch.stage("write"):
             if not original.write(filled, target, force=force):
                 notes.append("the file was written anew, with values to seven digits")
+        if original.more_rows:
+            notes.append(f"rows added, for steps that had none: {original.more_rows:,}")
         account |= {"input": describe(real, path, sprout.scaler, shots), "device": sprout.device}
         account["fit"] = fit_report(sprout)
         left = gaps(filled)

@@ -156,7 +156,7 @@ class Original:
         cells = self._cells(filled)
         table = not isinstance(self.source, str | os.PathLike | SeriesSet)
         # An index of times has no place for a row that it does not name.
-        anew = self.series.schema is not None and self.series.schema.index_columns and self._gains_rows
+        anew = self.series.schema is not None and self.series.schema.index_columns and self.more_rows
         if table and not anew:
             return refilled(self.source, cells)
         values = np.where(cells.new, cells.values, self.series.values)
@@ -192,9 +192,9 @@ class Original:
         return False
 
     @property
-    def _gains_rows(self) -> bool:
-        """Whether there are steps without a row, which then get one."""
-        return self.rows is not None and len(self.rows[0]) < int(self.series.lengths.sum())
+    def more_rows(self) -> int:
+        """How many steps have no row, and get one."""
+        return 0 if self.rows is None else int(self.series.lengths.sum()) - len(self.rows[0])
 
     def _cells(self, filled: SeriesSet) -> Cells:
         order = [filled.channels.index(name) for name in self.series.channels]
