@@ -167,7 +167,7 @@ def test_a_long_recording_is_filled_in_windows(model: str, capsys: pytest.Captur
 def test_steps_without_a_row_get_one(model: str) -> None:
     recording(200).drop(index=[7, 8, 120]).to_csv("in.csv", index=False)
     reader = ReaderOptions(every="1", channels=("x",), time_column="time")
-    account = impute("in.csv", "filled.csv", reader=reader, options=FitOptions(model), draws=1, check=False)
+    account = impute("in.csv", "filled.csv", reader=reader, options=FitOptions(model, "prompt"), draws=1, check=False)
     assert "rows added, for steps that had none: 3" in account["notes"]
     filled = pd.read_csv("filled.csv")
     assert len(filled) == 200 and sorted(filled["time"]) == list(range(200)) and not filled["x"].isna().any()
@@ -176,9 +176,37 @@ def test_steps_without_a_row_get_one(model: str) -> None:
 def test_series_of_many_lengths_are_shown_as_windows_and_filled_all(model: str) -> None:
     frames = [recording(n).assign(id=i) for i, n in enumerate((40, 120, 20))]
     pd.concat(frames).drop(columns="remark").to_csv("mixed.csv", index=False)
-    account = impute("mixed.csv", "filled.csv", reader=ReaderOptions(window=32), options=FitOptions(model), draws=1)
+    account = impute(
+        "mixed.csv", "filled.csv", reader=ReaderOptions(window=32), options=FitOptions(model, "prompt"), draws=1
+    )
     assert account["imputed"]["window"] == 32 and account["imputed"]["left"] == 0
     assert not pd.read_csv("filled.csv")["x"].isna().any()
+
+
+def test_an_hour_beside_a_long_recording_is_exact(model: str) -> None:
+    frame = recording(600).drop(columns="remark").iloc[::-1].reset_index(drop=True)
+    hours = np.arange(600) % 24
+    frame["hour"] = np.where(np.arange(600) % 61 < 6, np.nan, hours)
+    frame.to_csv("hours.csv", index=False)
+    account = impute("hours.csv", "filled.csv", options=FitOptions(model, "prompt"), draws=1, check=False)
+    assert [c["transform"] for c in account["input"]["channels"]][1] == "circular"
+    assert np.array_equal(pd.read_csv("filled.csv")["hour"], hours)
+
+
+def test_what_only_short_series_have_is_shown_beside_long_ones(model: str) -> None:
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame({"id": f"long{i}", "label": "p", "time": range(300), "x": 0.0, "z": 1.5}) for i in range(2)]
+    for i in range(3):
+        x = 10 + rng.standard_normal(90)
+        frames.append(pd.DataFrame({"id": f"s{i}", "label": "q", "time": range(90), "x": x, "z": x}))
+    frame = pd.concat(frames)
+    frame.loc[frame.index % 13 == 5, "x"] = np.nan
+    frame.loc[frame["label"] == "p", "z"] = np.nan
+    frame.to_csv("mixed.csv", index=False)
+    account = impute("mixed.csv", "filled.csv", options=FitOptions(model, "prompt"), draws=1, check=False)
+    assert account["imputed"]["window"] == WINDOW
+    filled = pd.read_csv("filled.csv")
+    assert not filled.isna().any().any() and filled.loc[filled["label"] == "q", "x"].min() > 5
 
 
 def test_what_is_shown_of_long_series() -> None:
@@ -188,8 +216,9 @@ def test_what_is_shown_of_long_series() -> None:
 
     short = made(WHOLE, 50)
     assert shown(short) is short and shown(short, 300) is short
-    assert shown(made(500, 30)).length == WINDOW and len(shown(short, 64)) == 2 * WHOLE // 64 - 1
-    assert len(shown(made(400_000))) <= 1001
+    assert shown(made(500, 30)).length == WINDOW and len(shown(short, 64)) == 2 * WHOLE // 64 - 1 + 1
+    assert shown(made(500, 30)).lengths.tolist() == [WINDOW] * 10 + [30]  # the last one up to the end
+    assert len(shown(made(400_000))) <= 4002
     with pytest.raises(InputError, match="nothing was observed"):
         gone = made(400)
         gone.values[:], gone.observed[:] = np.nan, False

@@ -77,7 +77,7 @@ def checked(
     if data is None and reader:
         raise InputError(f"{next(iter(reader))!r} says how to read data, and none are given", fix="Give the data, too.")
     if reader.get("window") is not None or reader.get("stride") is not None:
-        fix = "Leave window and stride out; series longer than those of the fit are filled as they are."
+        fix = "Leave window and stride out; series longer than those of the fit are cut, and put together again."
         raise InputError("windows are no series to fill", where="window", fix=fix)
     if data is None:
         return shots, None
@@ -250,7 +250,12 @@ class _Work:
         told = None if label is None else np.full(len(rows), label, dtype=object)
         parts = torch.from_numpy(self.scaler.transform(rows, told)).split(series_at_once(length))
         drawn = [_drawn(source, part, self.spreads[length], generator, memory, self.how) for part in parts]
-        return self.scaler.inverse(np.concatenate(drawn), told)
+        out = self.scaler.inverse(np.concatenate(drawn), told)
+        for j, channel in enumerate(self.scaler.channels):
+            if isinstance(channel, CircularScaling) and channel.speed is not None:
+                known = np.isfinite(rows[:, j]).any(axis=1, keepdims=True)
+                out[:, j] = np.where(known, channel.carried(rows[:, j]), out[:, j])
+        return out
 
 
 def _drawn(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tsprout.series import SeriesSet
 
 WHOLE, WINDOW = 256, 96  # steps of series that are filled as they are, and of windows of longer ones
-_WINDOWS = 1000  # shown, about so many at most
+_WINDOWS = 4000  # shown, about so many at most
 _RANGE = 0.8  # of the draws, that hidden values should lie in as often
 _TELLING = 10  # draws say something of their range
 _CELLS = 2**25  # of all draws of hidden values, at most
@@ -92,20 +92,23 @@ def impute(
     if shots is not real:
         notes.append(f"series of more than {shots.length} steps are filled in windows of so many, half overlapping")
         account["imputed"]["window"] = shots.length
-    if not missing.any() and files.extension(Path(path), reader.format) == files.extension(target, None):
+    if not missing.any():
         with watch.stage("write"):
-            write_file(target, lambda file: file.write(Path(path).read_bytes()))
+            if files.extension(Path(path), reader.format) == files.extension(target, None):
+                write_file(target, lambda file: file.write(Path(path).read_bytes()))
+            else:
+                original.write(real, target, force=force)
     else:
-        apart = []
+        moves = []
         if options.mode != "prompt":
-            apart = by_moves(Scaler.fit(shots, bounds=options.bounds, transforms=options.transforms))
-        if apart:
+            moves = by_moves(Scaler.fit(shots, bounds=options.bounds, transforms=options.transforms))
+        if moves:
             fix = "Say --mode prompt, or --transform NAME=identity for these channels."
-            what = f"{', '.join(map(repr, apart))} would be learnt by differences, which gaps break"
+            what = f"{', '.join(map(repr, moves))} would be learnt by differences, which gaps break"
             raise InputError(what, where="--mode", fix=fix)
         with watch.stage("load"):
             base = load_model(options.model, device=options.device)
-        if check and missing.any():
+        if check:
             with watch.stage("check"):
                 account["check"] = _checked(base, real, reader.window, options, draws, progress)
         with watch.stage("fit"):
@@ -132,7 +135,7 @@ def impute(
 
 
 def shown(real: SeriesSet, window: int | None = None) -> SeriesSet:
-    """What a model is shown of series that it is to fill: themselves, or of long ones half overlapping windows.
+    """What a model is shown of series that it is to fill: themselves, but of long ones half overlapping windows.
 
     Args:
         real: the series.
@@ -149,8 +152,8 @@ def shown(real: SeriesSet, window: int | None = None) -> SeriesSet:
     if longest <= (window or WHOLE):
         return real
     window = window or WINDOW
-    apart = max(window // 2, int(real.lengths.sum()) // _WINDOWS)
-    shots = real.windows(window, apart)
+    stride = max(window // 2, int(real.lengths.sum()) // _WINDOWS)
+    shots = real.windows(window, stride, rest=True)
     check_usable(shots)
     return shots
 

@@ -240,11 +240,12 @@ class SeriesSet:
             return False
         return all(same(column, other.static[name]) for name, column in self.static.items())
 
-    def windows(self, window: int, stride: int | None = None) -> SeriesSet:
+    def windows(self, window: int, stride: int | None = None, *, rest: bool = False) -> SeriesSet:
         """Cut every series into windows of ``window`` steps that start ``stride`` steps apart (default: ``window``).
 
         String ids become ``id:start``; integer ids are renumbered. Series shorter than the window and windows in which
-        nothing was observed are left out.
+        nothing was observed are left out; with ``rest`` the former are kept as they are, and of each series its last
+        ``window`` steps, too.
 
         Raises:
             InputError: no window is left, or ``window`` or ``stride`` is below 1.
@@ -261,6 +262,12 @@ class SeriesSet:
             )
         source = np.repeat(np.arange(self.n_series), counts)
         starts = (np.arange(source.size) - np.repeat(np.cumsum(counts) - counts, counts)) * stride
+        if rest:
+            more = np.flatnonzero((counts == 0) | ((self.lengths - window) % stride != 0))
+            starts = np.concatenate([starts, np.maximum(self.lengths[more] - window, 0)])
+            source = np.concatenate([source, more])
+            order = np.lexsort((starts, source))
+            source, starts = source[order], starts[order]
         if self.n_series == 1:
             view = np.lib.stride_tricks.sliding_window_view(self.observed[0], window, axis=-1)
             keep = view[:, starts].any(axis=(0, 2))
@@ -284,7 +291,7 @@ class SeriesSet:
             self,
             values=values,
             observed=observed,
-            lengths=np.full(source.size, window, np.int64),
+            lengths=np.minimum(self.lengths[source], window).astype(np.int64),
             ids=ids,
             times=times,
             labels=None if self.labels is None else self.labels[source],

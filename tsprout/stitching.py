@@ -28,12 +28,12 @@ def pieces(empty: np.ndarray, window: int) -> tuple[list[Piece], list[Piece]]:
         window: steps.
     """
     length, column = empty.shape[-1], np.atleast_1d(empty.any(axis=0))
-    count = -(-2 * (length - window) // window) + 1
-    starts = np.linspace(0, length - window, count).round().astype(int)
+    # Where the windows begin that a model is shown: what repeats stands in them as it does in these.
+    starts = np.unique([*range(0, length - window + 1, max(1, window // 2)), length - window])
     seams = (starts[1:] + starts[:-1] + window) // 2
     lows, highs = [0, *seams.tolist()], [*seams.tolist(), length]
-    every = [Piece(*each) for each in zip(starts.tolist(), lows, highs, strict=True)]
-    wanted = [[piece for piece in every[first::2] if column[piece.low : piece.high].any()] for first in (0, 1)]
+    whole = [Piece(*each) for each in zip(starts.tolist(), lows, highs, strict=True)]
+    wanted = [[piece for piece in whole[first::2] if column[piece.low : piece.high].any()] for first in (0, 1)]
     return wanted[0], wanted[1]
 
 

@@ -361,7 +361,7 @@ class Sprout:
         progress: Progress | None = None,
         **reader: Any,
     ) -> Any:
-        """Fill the gaps of series (but in channels that go round).
+        """Fill the gaps of series.
 
         Args:
             data: series with the channels of those it was fitted to, by default these; longer ones in windows.
@@ -397,8 +397,8 @@ class Sprout:
         """What :meth:`impute` takes medians of; ``(draws, n_series, n_channels, length)`` float64."""
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
         series, original = checked(self.shots, self.config, data, draws, seed, how, reader)
-        every = all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
-        return every if original is None else every[:, :, [series.channels.index(c) for c in original.series.channels]]
+        out = all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        return out if original is None else out[:, :, [series.channels.index(c) for c in original.series.channels]]
 
     def _source(self) -> Source:
         assert self.shots is not None and self.scaler is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -273,3 +275,14 @@ def test_columns_called_by_numbers():
     assert from_object(frame, id_column="id", channels=[1]).channels == ("1",)
     with pytest.raises(InputError, match="no column '3'"):
         from_object(frame, id_column="id", channels=[3])
+
+
+def test_a_text_column_with_gaps_is_no_id(tmp_path: Path) -> None:
+    rows = {"time": range(6), "x": np.arange(6.0), "remark": ["a", None, "b", None, "c", None]}
+    frame = pd.DataFrame(rows)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    for source in (frame, tmp_path / "in.csv"):
+        series = from_object(source, channels=["x"])
+        assert series.n_series == 1 and series.schema is not None and series.schema.id_column is None
+    wide = pd.DataFrame([[1.0, 2, 3, 4], [5, 6, 7, 9]], columns=["0", "1", "2", "3"]).assign(note=["a", None])
+    assert from_object(wide).schema.id_column is None

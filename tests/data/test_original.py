@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,36 @@ def test_codes_for_missing_and_truth_values(tmp_path: Path) -> None:
     original = Original.read(tmp_path / "in.csv", ReadOptions(missing_codes=["-999"]))
     original.write(filled(original.series, 1.0), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == expected
+
+
+def test_quotes_within_a_cell_stand_for_themselves(tmp_path: Path) -> None:
+    text = 'id,time,size,x,fit,note,end\na,1,2",1,6",,z\na,2,2",,6",,z\na,3,5" pipe,,"a ""b"", c",,z\na,4,,4,,"",z\n'
+    expected = text.replace('2",,6",', '2",7,6",').replace("pipe,,", "pipe,7,")
+    assert again(text, tmp_path, channels=["x"]) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "utf-8", "cp1252"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_order_of_bytes_stays(encoding: str, marked: bool, tmp_path: Path) -> None:
+    mark = {"utf-16": "", "utf-16-be": "\ufeff", "utf-8-sig": "", "utf-8": "\ufeff", "cp1252": ""}[encoding]
+    raw = ((mark if marked else "") + "id,time,x\nä,1,1\nä,2,\nä,3,3\nä,4,4\n").encode(encoding)
+    if not marked and encoding in ("utf-16", "utf-8-sig"):
+        raw = raw[2 if encoding == "utf-16" else 3 :]
+    told = "utf-16" if encoding == "utf-16-be" and marked else encoding
+    (tmp_path / "in.csv").write_bytes(raw)
+    if encoding == "utf-16" and not marked:
+        with pytest.raises(InputError, match="does not start with BOM"):
+            files.read(tmp_path / "in.csv", encoding="utf-16")
+        return
+    original = Original.read(tmp_path / "in.csv", ReadOptions(encoding=told))
+    original.write(filled(original.series, 6), tmp_path / "out.csv")
+    plain = "utf-8" if encoding == "utf-8-sig" else "utf-16-le" if encoding == "utf-16" else encoding
+    assert (tmp_path / "out.csv").read_bytes() == raw.replace("2,\n".encode(plain), "2,6\n".encode(plain))
+
+
+def test_cells_of_blanks_are_gaps(tmp_path: Path) -> None:
+    text = "id,time,x\na,1,1\na,2, \na,3,   \na,4,4\n"
+    assert again(text, tmp_path) == "id,time,x\na,1,1\na,2,7\na,3,7\na,4,4\n"
 
 
 def test_gaps_that_are_left_stay_as_they_are(tmp_path: Path) -> None:
@@ -155,6 +186,7 @@ def test_masked_whole_and_listed_arrays() -> None:
     original = Original.read(masked, ReadOptions())
     out = original.filled(filled(original.series, 5))
     assert out.dtype == masked.dtype and out.tolist() == [0, 1, 5, 3, 4, 5, 6, 7]
+    assert isinstance(out, np.ma.MaskedArray) and not out.mask.any()
     left = original.filled(original.series)
     assert left.mask.tolist() == masked.mask.tolist()
     codes = np.array([1, -9, 3, 4], np.int16)
@@ -162,6 +194,10 @@ def test_masked_whole_and_listed_arrays() -> None:
     assert original.filled(filled(original.series, 2)).tolist() == [1, 2, 3, 4]
     listed = [np.array([1, np.nan, EXACT]), np.array([1.0, 2, 3, np.nan, 5])]
     original = Original.read(listed, ReadOptions())
+    assert isinstance(Original.read(tuple(listed), ReadOptions()).filled(filled(original.series)), tuple)
+    big = np.array([1, -9, 3, 4], ">i4")
+    out = Original.read(big, ReadOptions(missing_codes=[-9]))
+    assert out.filled(filled(out.series, 6.7)).tolist() == [1, 7, 3, 4]
     one, two = original.filled(filled(original.series))
     assert one.tolist() == [1, 7.25, EXACT] and two.tolist() == [1, 2, 3, 7.25, 5]
 
@@ -191,7 +227,48 @@ def test_json_lines_keep_other_keys_and_lines_without_gaps(tmp_path: Path) -> No
     assert blank == "" and last == whole
     several = '{"target": [[1, null, 3], [4, 5, "NaN"]]}\n{"target": [[1, 2, 3], [4, 5, 6]]}\n'
     expected = several.replace("null", "7").replace('"NaN"', "7")
-    assert again(several, tmp_path, "in.jsonl", "out.jsonl.gz".removesuffix(".gz") + "2.jsonl") == expected
+    assert again(several, tmp_path, "in.jsonl", "out2.jsonl") == expected
+
+
+def test_json_lines_keep_numbers_and_texts_as_they_are_written(tmp_path: Path) -> None:
+    numbers = "1.50,3e2,12345678901234567890.5,null,-0.0,7"
+    line = f'{{"target":[{numbers}],"item_id":"\\ud83d","z":12345678901234567890.50,"n":[1.10,NaN]}}\n'
+    assert again(line, tmp_path, "in.jsonl", "out.jsonl") == line.replace("null", "7.25")
+    text = '{"target": [1, null, 3, 4], "item_id": "é\\u20ac"}\n'.encode("latin-1")
+    (tmp_path / "latin.jsonl").write_bytes(text)
+    original = Original.read(tmp_path / "latin.jsonl", ReadOptions(encoding="latin-1"))
+    original.write(filled(original.series, 6), tmp_path / "latin-out.jsonl")
+    out = (tmp_path / "latin-out.jsonl").read_bytes()
+    assert json.loads(out.decode("latin-1")) == json.loads(text.decode("latin-1")) | {"target": [1, 6, 3, 4]}
+
+
+def test_categories_decimals_and_categories_that_no_row_has() -> None:
+    given = frame()[["t", "id"]].assign(c=pd.Categorical([1.0, None, 2, 1, 2, 2]))
+    given["d"] = [Decimal("1.50"), None, Decimal("2.25"), Decimal("3.00"), Decimal("4.00"), Decimal("5.00")]
+    given["id"] = pd.Categorical(given["id"], ["a", "z", "b"])
+    given = given.reset_index(drop=True)
+    original = Original.read(given, ReadOptions(channels=["c", "d"]))
+    assert original.series.ids.tolist() == ["a", "b"]
+    out = original.filled(filled(original.series))
+    assert out["c"].tolist() == [1, 7.25, 2, 1, 2, 2] and isinstance(out["c"].dtype, pd.CategoricalDtype)
+    assert out["d"].tolist()[:3] == [Decimal("1.50"), Decimal("7.25"), Decimal("2.25")]
+
+
+def test_parquet_keeps_groups_and_packing(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"id": ["a"] * 9, "time": range(9), "x": [1.0, None, *range(2, 9)], "n": [[1]] * 9})
+    packed = {"id": "snappy", "time": "none", "x": "gzip", "n.list.element": "zstd"}
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=4, compression=packed)
+    original = Original.read(tmp_path / "in.parquet", ReadOptions(channels=["x"]))
+    original.write(filled(original.series), tmp_path / "out.parquet")
+    before, after = (pq.ParquetFile(tmp_path / f"{name}.parquet") for name in ("in", "out"))
+    assert after.read()["x"].to_pylist()[1] == 7.25 and after.read()["n"].equals(before.read()["n"])
+    for group in range(3):
+        one, two = before.metadata.row_group(group), after.metadata.row_group(group)
+        assert one.num_rows == two.num_rows
+        assert [one.column(j).compression for j in range(4)] == [two.column(j).compression for j in range(4)]
 
 
 def test_another_format_is_written_anew(tmp_path: Path) -> None:

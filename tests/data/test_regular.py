@@ -14,6 +14,7 @@ from tsprout.data import files
 from tsprout.data.frames import from_object
 from tsprout.data.original import Original
 from tsprout.data.roles import ReadOptions
+from tsprout.data.timestamps import offset_zone
 from tsprout.errors import InputError
 
 
@@ -31,7 +32,10 @@ def without(index: Any, *places: int) -> Any:
         ("15min", without(pd.date_range("2024-01-01", periods=20, freq="15min"), 3, 4, 9), 20),
         ("D", without(pd.date_range("2024-01-01", periods=40, freq="D"), 7), 40),
         ("30D", without(pd.date_range("2020-01-01", periods=12, freq="30D"), 7, 8), 12),
-        ("MS", without(pd.date_range("2024-01-01", periods=30, freq="MS"), 5, 20), 30),
+        ("MS", without(pd.date_range("2004-01-01", periods=240, freq="MS"), 5, 20), 240),
+        ("QS", without(pd.date_range("2004-01-01", periods=40, freq="QS"), 5), 40),
+        ("YS", without(pd.date_range("1924-01-01", periods=90, freq="YS"), 5), 90),
+        (pd.Timedelta("90min"), without(pd.date_range("2024-01-01", periods=40, freq="90min"), 5), 40),
         ("B", without(pd.date_range("2024-01-01", periods=30, freq="B"), 4), 30),
         (5, without(np.arange(100, 200, 5), 3, 8), 20),
         (0.1, without(np.arange(30) * 0.1, 11, 12, 13), 30),
@@ -70,12 +74,35 @@ def test_each_series_has_a_grid_of_its_own_and_stamps_may_be_a_little_off(tmp_pa
         ("-1h", pd.date_range("2024-01-01", periods=5, freq="h"), "a step of"),
         ("h", np.arange(5), "not a number"),
         ("0", np.arange(5), "a step of"),
+        ("0.5", np.arange(5), "whole numbers"),
+        ("100YS", pd.to_datetime(["1700-01-01", "1800-01-01", "2200-01-01", "2261-01-01"]), "beyond the years"),
+        ("h", pd.to_datetime(["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:16"]), "between two steps"),
         ("nan", np.arange(5), "a step of"),
     ],
 )
 def test_a_step_that_does_not_fit_is_refused(every: str, stamps: Any, what: str) -> None:
     with pytest.raises(InputError, match=what):
         from_object(table(stamps), every=every)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "+02:00"])
+@pytest.mark.parametrize("every", ["MS", "D", "B", "6h"])
+def test_days_and_months_begin_where_the_stamps_are_from(zone: str, every: str) -> None:
+    at = offset_zone(zone)
+    stamps = pd.date_range("2024-03-01", periods=40 if every != "6h" else 200, freq=every, tz=at)
+    series = from_object(table(without(stamps, 3, 4, 7)), every=every)
+    assert series.times is not None and series.length == len(stamps)
+    assert pd.DatetimeIndex(series.times[0]).tz_localize("UTC").equals(stamps.tz_convert("UTC").as_unit("ns"))
+    if zone == "+02:00":  # as text says it, too
+        frame = table(without(stamps, 3, 4, 7).strftime("%Y-%m-%d %H:%M:%S%z"))
+        assert np.array_equal(from_object(frame, every=every).times, series.times)
+
+
+def test_steps_without_a_row_are_as_late_as_others() -> None:
+    stamps = pd.date_range("2024-01-01 00:14", periods=9, freq="h").delete(4)
+    stamps = stamps[:1].union(stamps[1:] - pd.Timedelta("13min"))
+    series = from_object(table(stamps), every="h")
+    assert str(series.times[0, 4])[:16] == "2024-01-01T04:01"
 
 
 def test_where_there_are_no_times_it_is_refused(tmp_path: Path) -> None:
@@ -197,8 +224,13 @@ def test_filled_they_get_a_row_in_arrow(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "out.parquet").equals(out)
 
 
-def test_an_index_of_times_is_made_anew() -> None:
+def test_an_index_of_times_gets_them() -> None:
     given = exact().set_index(["id", "time"])[["x", "k"]]
     original = Original.read(given, ReadOptions(every="h"))
     out = original.filled(whole(original.series, 6))
     assert len(out) == 12 and out.index.names == ["id", "time"] and not out.isna().any().any()
+    assert out["x"].iloc[1] == given["x"].iloc[1]
+    one = pd.Series([1.0, 1.123456789012345, 3, 4], without(pd.date_range("2024-01-01", periods=5, freq="h"), 2))
+    original = Original.read(one, ReadOptions(every="h"))
+    expected = one.reindex(pd.date_range("2024-01-01", periods=5, freq="h")).fillna(6)
+    pd.testing.assert_series_equal(original.filled(whole(original.series, 6)), expected, check_freq=False)

@@ -93,6 +93,16 @@ class CircularScaling:
         if self.speed is not None:
             passed = self.speed * np.arange(z.shape[1])
             u = self._phase(_row_mean(u - passed)) + np.where(np.isfinite(z), passed, np.nan)
+        return self._wound(u)
+
+    def carried(self, x: np.ndarray) -> np.ndarray:
+        """Series ``(n, length)`` of one ``speed``, in units, with gaps filled by where they are, whatever the phases of
+        the shots; NaN is no matter, but a row of it alone."""
+        assert self.speed is not None
+        passed = self.speed * np.arange(x.shape[1])
+        return self._wound(self._on_grid(_row_mean(unwind(x, self.period, self.speed) - passed)) + passed)
+
+    def _wound(self, u: np.ndarray) -> np.ndarray:
         turned = self._on_grid(u) - self.lower
         within = self.period - np.mod(-turned, self.period) if self.closed else np.mod(turned, self.period)
         return self.whole.kept(self.lower + within)

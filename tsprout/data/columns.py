@@ -39,6 +39,15 @@ class Coder:
                 self.values.append(value)
         return table[encoded.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)]
 
+    def used(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Codes of all batches together; what a categorical column names and no row has is forgotten."""
+        codes = np.concatenate(parts)
+        there = np.unique(codes[codes >= 0])
+        if len(there) < len(self.values):
+            self.values = [self.values[code] for code in there.tolist()]
+            codes = np.where(codes >= 0, np.searchsorted(there, codes), -1).astype(np.int32)
+        return codes
+
 
 def kind_of(dtype: pa.DataType) -> str:
     """The kind of content of an Arrow type, in the words of :func:`tsprout.data.roles.assign`."""

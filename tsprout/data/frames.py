@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tsprout.data.original import Cells
+    from tsprout.data.original import Added, Cells
 
 _UNNAMED = "__index__"
 
@@ -109,7 +109,7 @@ def refilled(obj: Any, cells: Cells) -> Any:
     if isinstance(obj, np.ndarray):
         return with_cells(obj, cells)
     if isinstance(obj, list | tuple):
-        return [with_cells(array, cells.of(i)) for i, array in enumerate(obj)]
+        return type(obj)(with_cells(array, cells.of(i)) for i, array in enumerate(obj))
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(obj, pandas.Series):
         named = obj.to_frame(name="value" if obj.name is None else obj.name)
@@ -123,36 +123,64 @@ def refilled(obj: Any, cells: Cells) -> Any:
 
 
 def _refilled_pandas(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    import pandas as pd
+    from tsprout.data import tables
 
-    from tsprout.data import numbers, tables
-
-    assert cells.read.schema is not None and cells.read.schema.arrow is not None
-    arrow = tables.unpack(cells.read.schema.arrow)
+    schema = cells.read.schema
+    assert schema is not None and schema.arrow is not None
+    kinds = {field.name: field.type for field in tables.unpack(schema.arrow)}
     out, names = frame.copy(), [str(name) for name in frame.columns]
     for name, rows, values in cells.columns():
         place = names.index(name)
-        column = out.iloc[:, place].copy()
-        dtype = arrow.field(name).type if column.dtype == object else column.dtype
-        column.iloc[rows] = numbers.to_arrow(values, str(dtype)).to_numpy(zero_copy_only=False)
-        out.isetitem(place, column)
+        out.isetitem(place, _with_values(out.iloc[:, place], rows, values, kinds[name]))
     if cells.rows is None or not len(added := cells.added()):
         return out
-    old, new = added.places(len(out))
-    numbered, out = isinstance(out.index, pd.RangeIndex), out.iloc[old]
-    for place, name in enumerate(names):
+    indexed = out.reset_index(names=list(schema.index_columns)) if schema.index_columns else out
+    out = _with_rows(indexed, added, kinds)
+    if schema.index_columns:
+        out = out.set_index(list(schema.index_columns))
+        out.index.names = list(schema.index_names)
+        out.columns = frame.columns
+    return out
+
+
+def _with_rows(frame: pd.DataFrame, added: Added, kinds: dict[str, pa.DataType]) -> pd.DataFrame:
+    import pandas as pd
+
+    from tsprout.data import tables
+
+    schema = added.cells.read.schema
+    assert schema is not None
+    old, new = added.places(len(frame))
+    out = frame.iloc[old]
+    for place, name in enumerate(map(str, frame.columns)):
         column = out.iloc[:, place].copy()
         if (more := added.values(name)) is not None:
-            column = column.where(~new)
-            dtype = arrow.field(name).type if column.dtype == object else column.dtype
-            column.iloc[new] = numbers.to_arrow(more, str(dtype)).to_pandas().array
-        elif name == cells.read.schema.time_column:
-            times = tables.time_array(added.times(), cells.read.schema, arrow.field(name).type)
-            column.iloc[new] = times.to_pandas().array
+            column = _with_values(column.where(~new), np.flatnonzero(new), more, kinds[name])
+        elif name == schema.time_column:
+            column.iloc[new] = tables.time_array(added.times(), schema, kinds[name]).to_pandas().array
         elif not added.repeated(name):
             column = column.where(~new)
         out.isetitem(place, column)
-    return out.reset_index(drop=True) if numbered else out
+    return out.reset_index(drop=True) if isinstance(frame.index, pd.RangeIndex) else out
+
+
+def _with_values(column: pd.Series, rows: np.ndarray, values: np.ndarray, kind: pa.DataType) -> pd.Series:
+    """A copy of a column, of its dtype, with values in some rows; ``kind``: what it is to Arrow."""
+    import pandas as pd
+
+    from tsprout.data import numbers
+
+    out = column.copy()
+    if isinstance(out.dtype, pd.CategoricalDtype):
+        known = out.cat.categories
+        new = numbers.to_arrow(values, str(known.dtype)).to_pandas()
+        out = out.cat.add_categories([value for value in new.dropna().unique() if value not in known])
+        out.iloc[rows] = new.array
+    elif out.dtype == object:
+        out.iloc[rows] = numbers.to_arrow(values, str(kind)).cast(kind, safe=False).to_pylist()
+    else:
+        out.iloc[rows] = numbers.to_arrow(values, str(out.dtype)).to_pandas().array
+    return out
 
 
 def _passed(series: SeriesSet, options: ReadOptions) -> SeriesSet:

@@ -156,7 +156,7 @@ class LongBuilder:
                 raise InputError(
                     f"times in column {name!r} lie outside the years 1678 to 2261", where=self.where
                 ) from None
-            self.style = TimeStyle("datetime")
+            self.style = TimeStyle("datetime", zone=zone)
             return ns.cast(pa.int64()).to_numpy().view("datetime64[ns]")
         if t.is_temporal(column.type):
             wide = t.is_time64(column.type) or t.is_duration(column.type)
@@ -223,7 +223,7 @@ class LongBuilder:
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
         self._note_precision()
-        codes = np.concatenate(self._codes) if self.roles.id is not None else np.zeros(self.n_rows, np.int32)
+        codes = self._ids.used(self._codes) if self.roles.id is not None else np.zeros(self.n_rows, np.int32)
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
         position, counts = self._order(codes, times)
@@ -269,7 +269,8 @@ class LongBuilder:
         assert self.options.every is not None
         if dense is None:
             raise InputError("there is no time column", where=self.where, fix="Name it with time_column=.")
-        steps, more, dense = on_grid(dense, counts, self.options.every, ids, self.where)
+        zone = None if self.style is None else self.style.timezone
+        steps, more, dense = on_grid(dense, counts, self.options.every, zone, ids, self.where)
         if absent := int(more.sum() - counts.sum()):
             share = 100 * absent / int(more.sum())
             self.note(f"{absent:,} steps ({share:.2g} %) without a row count as missing")

@@ -145,23 +145,18 @@ class Original:
     def filled(self, filled: SeriesSet) -> Any:
         """A copy of the object with the gaps filled that ``filled`` has values for; of a file, a :class:`SeriesSet`.
 
-        Steps that have no row (``every``) get one; a frame that has them in its index is made anew for it, with values
-        to seven digits.
+        Steps that have no row (``every``) get one.
 
         Args:
             filled: the series that were read, their channels in any order.
         """
-        from tsprout.data.frames import refilled, to_object
+        from tsprout.data.frames import refilled
 
         cells = self._cells(filled)
-        table = not isinstance(self.source, str | os.PathLike | SeriesSet)
-        # An index of times has no place for a row that it does not name.
-        anew = self.series.schema is not None and self.series.schema.index_columns and self.more_rows
-        if table and not anew:
+        if not isinstance(self.source, str | os.PathLike | SeriesSet):
             return refilled(self.source, cells)
         values = np.where(cells.new, cells.values, self.series.values)
-        whole = dataclasses.replace(self.series, values=values, observed=self.series.observed | cells.new)
-        return to_object(whole) if table else whole
+        return dataclasses.replace(self.series, values=values, observed=self.series.observed | cells.new)
 
     def write(self, filled: SeriesSet, path: Path, *, force: bool = False) -> bool:
         """Write the file that was read with its gaps filled; ``True`` where all else is as it was.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from tsprout.data.timestamps import sniff_style
+from tsprout.data.timestamps import alias_of, sniff_style
 from tsprout.errors import InputError
 from tsprout.limits import check_whole
 
@@ -39,7 +39,8 @@ def _listed(value: Any) -> Iterable[Any]:
 
 # What is made of options as Python users give them. A frame's column may well be called 1.
 _PLAIN: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("id_column", "time_column", "label_column", "every"), str),
+    **dict.fromkeys(("id_column", "time_column", "label_column"), str),
+    "every": lambda step: alias_of(round(step.total_seconds() * 1e9)) if hasattr(step, "total_seconds") else str(step),
     **dict.fromkeys(("channels", "static_columns"), lambda value: tuple(map(str, _listed(value)))),
     "missing_codes": lambda value: tuple(_listed(value)),
     "window": partial(check_whole, where="window"),

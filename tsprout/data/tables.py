@@ -80,7 +80,7 @@ def read_arrow(
             where=where,
             fix="Use a long table: id, time, and one column a channel.",
         )
-    gappy = [] if first is None else [n for n in arrow.names if first.column(n).null_count]
+    gappy = [] if first is None else [n for i, n in enumerate(arrow.names) if first.column(i).null_count]
     roles = assign(arrow.names, kinds, options, where, gappy)
     builder: LongBuilder = (wide.WideBuilder if roles.wide else LongBuilder)(roles, options, where, row_name)
     if first is not None:

@@ -6,6 +6,7 @@ Inside, a date-time is ``datetime64[ns]``, in UTC when a time zone is known. How
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,13 @@ class TimeStyle:
     digits: int = 0
     suffix: str = ""
     notice: str | None = None
+    zone: str | None = None
 
     @property
     def timezone(self) -> str | None:
-        """Name of the time zone the text says, ``None`` for none."""
+        """Name of the time zone that the text, or the column's type, says; ``None`` for none."""
         if not self.suffix:
-            return None
+            return self.zone
         return "UTC" if offset_minutes(self.suffix) == 0 else self.suffix.strip()
 
 
@@ -66,6 +68,13 @@ def offset_minutes(suffix: str) -> int:
     if not digits:
         return 0
     return (-1 if "-" in suffix else 1) * (int(digits[:2]) * 60 + int(digits[2:4] or 0))
+
+
+def offset_zone(name: str | None) -> Any:
+    """A time zone as pandas takes it, of :attr:`TimeStyle.timezone`."""
+    if name is not None and re.fullmatch(r"[+-]\d{2}:?\d{0,2}", name):
+        return datetime.timezone(datetime.timedelta(minutes=offset_minutes(name)))
+    return name
 
 
 def sniff_style(texts: list[str], day_first: bool | None = None) -> TimeStyle | None:

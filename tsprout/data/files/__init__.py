@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -56,7 +56,7 @@ def read(
     orientation: str | None = None,
     missing_codes: Sequence[str | float] | None = None,
     day_first: bool | None = None,
-    every: str | float | None = None,
+    every: Any = None,
     encoding: str = "utf-8",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SeriesSet:
@@ -74,8 +74,8 @@ def read(
         missing_codes: what else means "missing", such as -999.
         day_first: whether 03/04/2024 is the 3rd of April; where no date of the file decides it, month first is taken,
             with a notice.
-        every: the regular step of the times of a long table, such as ``15min``, ``h``, ``D`` or a number: steps of
-            which there is no row count as missing.
+        every: the regular step of the times of a long table, such as ``15min``, ``h``, ``D``, a number or a
+            ``timedelta``: steps of which there is no row count as missing.
         encoding: of text files.
         progress: called as ``progress("read", done, total)``.
 
@@ -100,7 +100,7 @@ def read(
         orientation=orientation,
         missing_codes=() if missing_codes is None else missing_codes,
         day_first=day_first,
-        every=None if every is None else str(every),
+        every=every,
         encoding=encoding,
         progress=progress,
     )

@@ -38,6 +38,7 @@ NULLS = (
     "<NA>",
     "n/a",
     "?",
+    *(" " * blanks for blanks in range(1, 9)),
 )
 _MAGIC = {
     b"PAR1": "a Parquet file",
@@ -163,6 +164,9 @@ def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
             where=f"{where}, line {line}",
             fix=f"Say the encoding with encoding=; try {likely}.",
         ) from None
+    except UnicodeError as error:  # no mark of the byte order
+        fix = "Say which it is: encoding='utf-16-le' or encoding='utf-16-be'."
+        raise InputError(f"this is not {encoding} text: {error}", where=where, fix=fix) from None
     if "\x00" in text:
         raise _not_text(where)
     return text.removeprefix("\ufeff")

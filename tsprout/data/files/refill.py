@@ -6,9 +6,11 @@ such way.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -68,16 +70,22 @@ def _changed(source: Path) -> TsproutError:
     return TsproutError("the file is not the one that was read", where=str(source), fix=fix)
 
 
-def _opened(source: Path, encoding: str, stack: ExitStack) -> io.TextIOWrapper:
+def _opened(
+    source: Path, sink: IO[bytes], encoding: str, stack: ExitStack
+) -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
+    """The text of a file, and where to write it: a mark of the byte order, where there is one, is a character of it."""
     raw: Any = stack.enter_context(open(source, "rb"))  # noqa: SIM115  (closed by the stack)
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     file = stack.enter_context(gzip.GzipFile(fileobj=raw)) if packed else raw
-    return stack.enter_context(io.TextIOWrapper(file, encoding=encoding, newline=""))
-
-
-def _text(sink: IO[bytes], encoding: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(sink, encoding=encoding, newline="")
+    start = file.read(4)
+    file.seek(0)
+    name = codecs.lookup(encoding).name
+    if name in ("utf-16", "utf-32"):
+        name += "-be" if start.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) else "-le"
+    name = "utf-8" if name == "utf-8-sig" else name
+    text = stack.enter_context(io.TextIOWrapper(file, encoding=name, newline=""))
+    return text, io.TextIOWrapper(sink, encoding=name, newline="")
 
 
 def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
@@ -93,7 +101,7 @@ def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> N
 
     lines = _lines(cells, form)
     with ExitStack() as stack:
-        text, out = _opened(source, form.encoding, stack), _text(sink, form.encoding)
+        text, out = _opened(source, sink, form.encoding, stack)
         for number, record in enumerate(_records(text, form), -1):  # the header is -1, what comes before it is with it
             if number == row:
                 own = [cell[1:] for cell in changes]
@@ -131,7 +139,7 @@ def _lines(cells: Cells, form: dialect.Dialect) -> dict[int, list[list[str | Non
 def _followed(record: str, rows: list[list[str | None]], form: dialect.Dialect) -> str:
     """A row and, behind it, rows that are added."""
     _, body, end = _ends(record)
-    before, end = _split(body, form.delimiter), end or "\n"
+    before, end = _split(body, form.delimiter)[0], end or "\n"
     more = [form.delimiter.join(before[j] if c is None else c for j, c in enumerate(row)) for row in rows]
     return end.join([record.rstrip("\r\n"), *more]) + (end if record.endswith(("\r", "\n")) else "")
 
@@ -170,7 +178,7 @@ def _records(lines: Iterator[str], form: dialect.Dialect) -> Iterator[str]:
             blank += line
             continue
         record += line
-        if not (form.quoted and record.count('"') % 2):  # a quoted cell goes on in the next line
+        if not (form.quoted and '"' in record and _split(record, form.delimiter)[1]):  # a cell goes on in the next line
             yield blank + record
             record, blank = "", ""
     yield blank + record
@@ -181,7 +189,7 @@ def _replaced(
 ) -> str | None:
     """A row with other texts in some places; ``None`` where one of these is not there, or not ``missing``."""
     blank, body, end = _ends(record)
-    parts = _split(body, delimiter)
+    parts, _ = _split(body, delimiter)
     for place, text in changes:
         if place >= len(parts) or not missing(parts[place]):
             return None
@@ -196,15 +204,32 @@ def _ends(record: str) -> tuple[str, str, str]:
     return record[:start], body, record[start + len(body) :]
 
 
-def _split(body: str, delimiter: str) -> list[str]:
-    """The cells of a row, as they are written."""
+def _split(body: str, delimiter: str) -> tuple[list[str], bool]:
+    """The cells of a row, as they are written, and whether the last one is quoted and goes on.
+
+    A quote that is not the first character of a cell stands for itself, as it does to the reader.
+    """
     parts: list[str] = []
-    for piece in body.split(delimiter):
-        if parts and parts[-1].count('"') % 2:  # the delimiter was within quotes
-            parts[-1] += delimiter + piece
-        else:
-            parts.append(piece)
-    return parts
+    at = 0
+    while True:
+        closed = at
+        while body.startswith('"', closed):  # the end of what is quoted, but for quotes in pairs
+            closed = body.find('"', closed + 1) + 1
+            if not closed:
+                return [*parts, body[at:]], True
+        end = body.find(delimiter, closed)
+        if end < 0:
+            return [*parts, body[at:]], False
+        parts.append(body[at:end])
+        at = end + len(delimiter)
+
+
+# JSON has no numbers as they are written: while a line is taken apart they are texts that no other text is like.
+_KEPT = re.compile(r'"\\u0000number (\S+?)"')
+
+
+def _kept(number: str) -> str:
+    return f"\0number {number}"
 
 
 def _jsonl(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
@@ -212,7 +237,7 @@ def _jsonl(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) ->
     whole, nested = cells.read.schema.dtypes["values"] == "int64", cells.read.schema.meta["nested"]
     number = 0
     with ExitStack() as stack:
-        text, out = _opened(source, options.encoding, stack), _text(sink, options.encoding)
+        text, out = _opened(source, sink, options.encoding, stack)
         for line in text:
             if not line.strip():
                 out.write(line)
@@ -220,12 +245,15 @@ def _jsonl(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) ->
             if number >= len(cells.new):
                 raise _changed(source)
             if cells.new[number].any():
-                row = json.loads(line)
+                row = json.loads(line, parse_float=_kept, parse_int=_kept, parse_constant=_kept)
                 channels = row["target"] if nested else [row["target"]]
                 values = numbers.clean(cells.values[number])
                 for j, t in np.argwhere(cells.new[number]).tolist():
                     channels[j][t] = round(values[j, t]) if whole else float(values[j, t])
-                line = json.dumps(row, ensure_ascii=False) + line[len(line.rstrip("\r\n")) :]
+                between = (", ", ": ") if ", " in line else (",", ":")
+                # What was written as an escape may be no character of the encoding.
+                text_of = json.dumps(row, ensure_ascii=line.isascii() or "\\u" in line, separators=between)
+                line = _KEPT.sub(r"\1", text_of) + line[len(line.rstrip("\r\n")) :]
             out.write(line)
             number += 1
         out.flush()
@@ -286,10 +314,12 @@ def _parquet(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) 
 
     with pq.ParquetFile(source) as file:
         table, groups = file.read(use_threads=False), file.metadata
-        packed = groups.row_group(0).column(0).compression if groups.num_row_groups else "SNAPPY"
+        first = groups.row_group(0)
+        columns = [first.column(j) for j in range(first.num_columns)]
+        packed = {c.path_in_schema: "NONE" if c.compression == "UNCOMPRESSED" else c.compression for c in columns}
     if cells.rows is not None and len(cells.rows[0]) != table.num_rows:
         raise _changed(source)
-    pq.write_table(with_rows(table, cells), sink, compression="NONE" if packed == "UNCOMPRESSED" else packed)
+    pq.write_table(with_rows(table, cells), sink, compression=packed, row_group_size=max(1, first.num_rows))
 
 
 def with_cells(array: np.ndarray, cells: Cells, names: np.ndarray | None = None, mark: bool = False) -> np.ndarray:
@@ -318,14 +348,14 @@ def with_cells(array: np.ndarray, cells: Cells, names: np.ndarray | None = None,
         out[at] = True
         return out
     if out.dtype.kind in "biu":
-        out[at] = numbers.to_arrow(values, str(out.dtype)).to_numpy(zero_copy_only=False)
+        out[at] = numbers.to_arrow(values, out.dtype.newbyteorder("=").name).to_numpy(zero_copy_only=False)
     else:
         out[at] = numbers.clean(values) if out.dtype.itemsize > 4 else values
     if not masked:
         return out
     left = np.ma.getmaskarray(array).copy()
     left[at] = False
-    return np.ma.array(out, mask=left) if left.any() else out
+    return np.ma.array(out, mask=left)
 
 
 def _npy(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
