@@ -195,7 +195,10 @@ def test_an_hour_beside_a_long_recording_is_exact(model: str) -> None:
 
 def test_what_only_short_series_have_is_shown_beside_long_ones(model: str) -> None:
     rng = np.random.default_rng(0)
-    frames = [pd.DataFrame({"id": f"long{i}", "label": "p", "time": range(300), "x": 0.0, "z": 1.5}) for i in range(2)]
+    frames = [
+        pd.DataFrame({"id": f"long{i}", "label": "p", "time": range(300), "x": rng.standard_normal(300), "z": 1.5})
+        for i in range(2)
+    ]
     for i in range(3):
         x = 10 + rng.standard_normal(90)
         frames.append(pd.DataFrame({"id": f"s{i}", "label": "q", "time": range(90), "x": x, "z": x}))
@@ -243,6 +246,18 @@ def test_an_output_that_exists_is_kept_unless_forced(model: str) -> None:
     assert Path("filled.csv").read_text(encoding="utf-8") == "mine"
     impute("gaps.csv", "filled.csv", draws=1, check=False, force=True)
     assert Path("filled.csv").read_text(encoding="utf-8").startswith("id,time,x,y")
+
+
+def test_of_long_recordings_a_part_is_checked(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsprout.job_impute._STRETCH", 200)
+    monkeypatch.setattr("tsprout.job_impute._STEPS", 200)
+    frame = recording(900).drop(columns="remark").iloc[::-1].reset_index(drop=True)
+    frame.loc[:600, "x"] = frame.loc[:600, "x"].fillna(0.5)
+    frame.to_csv("long.csv", index=False)
+    account = impute("long.csv", "filled.csv", options=FitOptions(model, "prompt"), draws=1)
+    # Its gaps are 4 steps in 50, and are hidden wherever they were moved to.
+    assert 8 <= account["check"]["hidden"] <= 24 and account["imputed"]["cells"] == 24
+    assert np.isfinite(account["check"]["error"]) and account["check"]["error_of_straight_lines"] < 0.2
 
 
 def test_hidden_cells_are_there_and_look_like_the_gaps() -> None:

@@ -31,6 +31,7 @@ _WINDOWS = 4000  # shown, about so many at most
 _RANGE = 0.8  # of the draws, that hidden values should lie in as often
 _TELLING = 10  # draws say something of their range
 _CELLS = 2**25  # of all draws of hidden values, at most
+_STEPS, _STRETCH = 20_000, 5_000  # of series in which values are hidden, in all and of one
 
 
 def impute(
@@ -198,6 +199,24 @@ def hidden(series: SeriesSet, seed: int) -> np.ndarray:
     return out
 
 
+def _densest(marks: np.ndarray, length: int) -> int:
+    """Where the stretch with the most of ``marks (steps,)`` begins."""
+    before = np.concatenate([[0], np.cumsum(marks)])
+    return int(np.argmax(before[length:] - before[:-length]))
+
+
+def _stretches(series: SeriesSet, starts: list[int], length: int) -> SeriesSet:
+    """So many steps of each series, from its ``start`` on; without times."""
+    parts = [slice(start, start + length) for start in starts]
+    return replace(
+        series,
+        values=np.stack([each[:, part] for each, part in zip(series.values, parts, strict=True)]),
+        observed=np.stack([each[:, part] for each, part in zip(series.observed, parts, strict=True)]),
+        lengths=np.clip(series.lengths - np.array(starts), 0, length),
+        times=None,
+    )
+
+
 def _checked(
     base: Any, real: SeriesSet, window: int | None, options: FitOptions, draws: int, progress: Progress | None
 ) -> dict[str, Any] | None:
@@ -213,10 +232,13 @@ def _checked(
         return None
     without = replace(real, values=np.where(hide, np.nan, real.values), observed=real.observed & ~hide)
     sprout = fit_series(base, shown(without, window), options, progress)
-    most = max(1, _CELLS // (draws * real.n_channels * real.length))
+    length = min(real.length, _STRETCH)
+    most = max(1, min(_CELLS // (draws * real.n_channels * length), _STEPS // length))
     rows = np.flatnonzero(hide.any(axis=(1, 2)))
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
-    real, without, hide = real[rows], without[rows], hide[rows]
+    starts = [_densest(each, length) for each in hide[rows].any(axis=1)]
+    real, without = (_stretches(each[rows], starts, length) for each in (real, without))
+    hide = real.observed & ~without.observed
     drawn = sprout.completions(without, draws=draws, seed=options.seed, progress=progress)
     period = periods(sprout.scaler)
     lines = without.values.astype(np.float64)
