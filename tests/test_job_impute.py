@@ -220,7 +220,12 @@ def test_what_is_shown_of_long_series() -> None:
     short = made(WHOLE, 50)
     assert shown(short) is short and shown(short, 300) is short
     assert shown(made(500, 30)).length == WINDOW and len(shown(short, 64)) == 2 * WHOLE // 64 - 1 + 1
-    assert shown(made(500, 30)).lengths.tolist() == [WINDOW] * 10 + [30]  # the last one up to the end
+    assert shown(made(500, 30)).lengths.tolist() == [WINDOW] * 20 + [30]  # the last one up to the end
+    gone = made(500, 400)
+    gone.values[0, 0, 100:170], gone.observed[0, 0, 100:170] = np.nan, False
+    assert shown(gone).length == 140
+    gone.values[0, 0, 100:400], gone.observed[0, 0, 100:400] = np.nan, False
+    assert shown(gone).length == WHOLE
     assert len(shown(made(400_000))) <= 4002
     with pytest.raises(InputError, match="nothing was observed"):
         gone = made(400)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tsprout.data.original import Original
     from tsprout.series import SeriesSet
 
-WHOLE, WINDOW = 256, 96  # steps of series that are filled as they are, and of windows of longer ones
+WHOLE, WINDOW = 256, 48  # steps of series that are filled as they are, and of windows of longer ones, at least
 _WINDOWS = 4000  # shown, about so many at most
 _RANGE = 0.8  # of the draws, that hidden values should lie in as often
 _TELLING = 10  # draws say something of their range
@@ -53,7 +53,7 @@ def impute(
         path: the file.
         out: the file to make, of any format.
         reader: how to read it; series of more than ``window`` steps are filled in windows of so many. By default those
-            of more than :data:`WHOLE` are, in windows of :data:`WINDOW`.
+            of more than :data:`WHOLE` are, in windows of :data:`WINDOW` or twice the longest stretch without any value.
         options: the model and how to adapt it; ``prompt`` is the mode that takes seconds.
         draws: how often a gap is drawn: it gets the median of so many.
         check: fill hidden values, too, and say how far off they are; takes as long again.
@@ -111,7 +111,8 @@ def impute(
             base = load_model(options.model, device=options.device)
         if check:
             with watch.stage("check"):
-                account["check"] = _checked(base, real, reader.window, options, draws, progress)
+                window = None if shots is real else shots.length
+                account["check"] = _checked(base, real, window, options, draws, progress)
         with watch.stage("fit"):
             sprout = fit_series(base, shots, options, progress)
         with watch.stage("impute"):
@@ -140,7 +141,8 @@ def shown(real: SeriesSet, window: int | None = None) -> SeriesSet:
 
     Args:
         real: the series.
-        window: steps; by default :data:`WINDOW` where one has more than :data:`WHOLE`.
+        window: steps; where one has more than :data:`WHOLE` by default :data:`WINDOW`, or twice the longest stretch in
+            which nothing is observed, up to :data:`WHOLE`.
 
     Raises:
         InputError: the window has not 4 to 1024 steps, or nothing is observed in any, of a channel.
@@ -152,11 +154,18 @@ def shown(real: SeriesSet, window: int | None = None) -> SeriesSet:
         raise InputError(f"a window of {window} steps", where="--window", fix=f"Give {MIN_LENGTH} to {MAX_LENGTH}.")
     if longest <= (window or WHOLE):
         return real
-    window = window or WINDOW
+    window = window or min(WHOLE, max(WINDOW, 2 * _longest_gap(real)))
     stride = max(window // 2, int(real.lengths.sum()) // _WINDOWS)
     shots = real.windows(window, stride, rest=True)
     check_usable(shots)
     return shots
+
+
+def _longest_gap(series: SeriesSet) -> int:
+    """The most steps on end of a series in which nothing is observed."""
+    seen, at = series.observed.any(axis=1), np.arange(series.length)
+    last = np.maximum.accumulate(np.where(seen, at, -1), axis=1)
+    return int(np.where(at < series.lengths[:, None], at - last, 0).max())
 
 
 def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) -> Original:
