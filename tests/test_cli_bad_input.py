@@ -99,7 +99,7 @@ def test_a_column_that_changes_is_left_out_by_the_command_that_is_told(
     told = re.search(r"((?:--channel \S+ ?)+)leaves it out\.", said)
     assert told and repr(name) in said
     assert cli.main(["run", "bad.csv", "-o", "out", "-n", "3", *told.group(1).split()]) == 0
-    assert f"column '{name}' changes within series and is left out" in capsys.readouterr().err
+    assert f"column '{name}' changes within series and is not read" in capsys.readouterr().err
     assert name not in Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()[0]
     refused("run", "bad.csv", "-o", "other", "--static-column", name, "--channel", "load")
 

@@ -273,7 +273,7 @@ class LongBuilder:
         steps, more, dense = on_grid(dense, counts, self.options.every, zone, ids, self.where)
         if absent := int(more.sum() - counts.sum()):
             share = 100 * absent / int(more.sum())
-            self.note(f"{absent:,} steps ({share:.2g} %) without a row count as missing")
+            self.note(f"steps without a row count as missing: {absent:,} ({share:.2g} %)")
         return steps[codes, position].astype(position.dtype), more, dense
 
     def _note_uneven(self, dense: np.ndarray, counts: np.ndarray) -> None:
@@ -390,7 +390,7 @@ class LongBuilder:
         roles.ignored.append(name)
         roles.static = [other for other in roles.static if other != name]
         roles.label = None if roles.label == name else roles.label
-        self.note(f"column {name!r} changes within series and is left out")
+        self.note(f"column {name!r} changes within series and is not read")
 
 
 def _dealt(times: np.ndarray, codes: np.ndarray, position: np.ndarray, counts: np.ndarray) -> np.ndarray:
