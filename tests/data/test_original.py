@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
+import random
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tsprout.data import files
 from tsprout.data.original import Original
@@ -313,3 +318,31 @@ def test_a_file_that_has_changed_meanwhile_is_not_written(name: str, tmp_path: P
     with pytest.raises(InputError):
         original.write(filled(original.series), out)
     assert out.read_text() == "mine"
+
+
+TEXTS = ["a", "", "x,y", 'he said "no"', "line\nbreak", " pad ", '5"', '"', "é", "NA", "1.5"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chance=st.randoms(use_true_random=False), every=st.booleans())
+def test_any_csv_differs_where_something_was_missing_and_nowhere_else(
+    tmp_path: Path, chance: random.Random, every: bool
+) -> None:
+    steps = [(i, t) for i in "ab" for t in range(8) if not every or t in (0, 7) or chance.random() < 0.7]
+    chance.shuffle(steps)
+    rows = [[i, str(t), chance.choice(["", "NA", "1.25", "-3"]), chance.choice(TEXTS), "4"] for i, t in steps]
+    rows[0][2], rows[1][4] = "2.123456789012", ""
+    text, delimiter = io.StringIO(), chance.choice(",;\t|")
+    quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=chance.choice(["\n", "\r\n"]), quoting=quoting)
+    writer.writerows([["id", "time", "x", "remark", "y"], *rows])
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(text.getvalue().encode())
+    options = ReadOptions(id_column="id", time_column="time", channels=["x", "y"], every="1" if every else None)
+    original = Original.read(source, options)
+    original.write(filled(original.series, 7), out, force=True)
+    made = list(csv.reader(io.StringIO(out.read_bytes().decode(), newline=""), delimiter=delimiter))[1:]
+    assert len(made) == (16 if every else len(rows))
+    kept = [row for row in made if (row[0], int(row[1])) in steps]
+    assert kept == [[*row[:2], "7" if row[2] in ("", "NA") else row[2], row[3], row[4] or "7"] for row in rows]
+    assert all(row[2] == row[4] == "7" and row[3] == "" for row in made if row not in kept)
