@@ -60,7 +60,7 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
         return files.read_with(Path(obj), chosen)
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(obj, pandas.Series):
-        obj = obj.to_frame(name="value" if obj.name is None else obj.name)
+        obj = _framed(obj)
     if pandas is not None and isinstance(obj, pandas.DataFrame):
         return _from_pandas(obj, chosen)
     if polars is not None and isinstance(obj, polars.LazyFrame):
@@ -112,14 +112,17 @@ def refilled(obj: Any, cells: Cells) -> Any:
         return type(obj)(with_cells(array, cells.of(i)) for i, array in enumerate(obj))
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(obj, pandas.Series):
-        named = obj.to_frame(name="value" if obj.name is None else obj.name)
-        return _refilled_pandas(named, cells).iloc[:, 0].rename(obj.name)
+        return _refilled_pandas(_framed(obj), cells).iloc[:, 0].rename(obj.name)
     if pandas is not None and isinstance(obj, pandas.DataFrame):
         return _refilled_pandas(obj, cells)
     assert polars is not None
     obj = obj.collect() if isinstance(obj, polars.LazyFrame) else obj
     table = with_rows(obj.to_arrow(compat_level=polars.CompatLevel.oldest()), cells)
     return polars.from_arrow(table).cast(dict(obj.schema))
+
+
+def _framed(series: pd.Series) -> pd.DataFrame:
+    return series.to_frame(name="value" if series.name is None else series.name)
 
 
 def _refilled_pandas(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:

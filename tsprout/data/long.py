@@ -29,7 +29,7 @@ from tsprout.data.memory import require
 from tsprout.data.precision import Precision
 from tsprout.data.regular import few_absent, on_grid
 from tsprout.data.roles import ReadOptions, Roles, naming
-from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, sniff_style
+from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, shown, sniff_style
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 
@@ -338,12 +338,11 @@ class LongBuilder:
         return position, counts
 
     def _repeated(self, times: np.ndarray, first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> None:
-        shown = []
+        found = []
         for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
             row_a, row_b = sorted((a, b))
             who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id is not None else ""
-            time = str(times[a]).removesuffix(".000000000").replace("T", " ")
-            shown.append(f"{who}time {time} ({self.row_name(row_a)} and {self.row_name(row_b)})")
+            found.append(f"{who}time {shown(times[a])} ({self.row_name(row_a)} and {self.row_name(row_b)})")
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
         fix = (
             "Keep one row for each; or put what tells them apart (an hour, a month) into the time, or make each "
@@ -353,7 +352,7 @@ class LongBuilder:
             told = "=." if self.roles.like_id is None else f"={self.roles.like_id!r}."
             fix = f"If the table holds several series, name the column that tells them apart with id_column{told}"
         what = "the same id and time" if self.roles.id is not None else "the same time"
-        raise InputError(f"rows have {what}: {'; '.join(shown)}{more}", where=self.where, fix=fix)
+        raise InputError(f"rows have {what}: {'; '.join(found)}{more}", where=self.where, fix=fix)
 
     def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray | None:
         """Values ``(n,)`` of a column, one a series; ``None`` of one that varies and that nobody has asked for."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tsprout.data.timestamps import alias_of, expand, normal_alias, offset_zone
+from tsprout.data.timestamps import alias_of, expand, normal_alias, offset_zone, shown
 from tsprout.errors import InputError
 
 _OFF = 0.25  # of a step: so far off the grid a stamp still counts for the step beside it
@@ -47,12 +47,12 @@ def on_grid(
         off = np.abs(own - grid[place]) > _OFF * gap
         place_of = f"{where}, series {name!s}"
         if off.any():
-            what = f"the time {_shown(own[np.argmax(off)])} lies between two steps of {every!r}"
+            what = f"the time {shown(own[np.argmax(off)])} lies between two steps of {every!r}"
             raise InputError(what, where=place_of, fix=_STEP)
         same = place[1:] == place[:-1]
         if same.any():
             first = int(np.argmax(same))
-            what = f"the times {_shown(own[first])} and {_shown(own[first + 1])} are in one step of {every!r}"
+            what = f"the times {shown(own[first])} and {shown(own[first + 1])} are in one step of {every!r}"
             raise InputError(what, where=place_of, fix=_STEP)
         late = np.sort(own - grid[place])[count // 2]
         grid = (grid[: place[-1] + 1] + late).astype(own.dtype)
@@ -116,10 +116,6 @@ def _checked(steps: float, rows: int, every: str) -> int:
     if steps > _MOST * rows + _SPARE:
         raise InputError(f"every={every!r} makes {steps:,.0f} steps of {rows:,} rows", where="every", fix=_STEP)
     return int(steps)
-
-
-def _shown(time: Any) -> str:
-    return str(time).removesuffix(".000000000").replace("T", " ")
 
 
 def few_absent(times: np.ndarray, counts: np.ndarray) -> tuple[str, int] | None:

@@ -268,6 +268,11 @@ def infer_frequency(times: np.ndarray | None, lengths: np.ndarray) -> str | None
     return found
 
 
+def shown(time: Any) -> str:
+    """A stamp, or a number that stands for one, as a person reads it."""
+    return str(time).removesuffix(".000000000").replace("T", " ")
+
+
 def alias_of(step: int) -> str:
     """The pandas offset alias of so many nanoseconds."""
     import pandas as pd
