@@ -30,14 +30,16 @@ SETS = ("BikeSharing", "SteamGen", "VicElec", "MBA_ECG", "SeattleTrail", "UEA_Ba
 KINDS = ("points", "block", "sensor", "end")
 
 
-def windows(name: str, n: int, rng: np.random.Generator) -> np.ndarray:
-    """``(n, channels, LENGTH)`` from anywhere in the set."""
+def windows(
+    name: str, n: int, rng: np.random.Generator, length: int = LENGTH, channels: int | None = None
+) -> np.ndarray:
+    """``(n, channels, length)`` without gaps, from anywhere in the set; of so many channels at most."""
     found: list[np.ndarray] = []
-    recordings = [each for each in load_set(name).recordings if each.shape[1] >= LENGTH]
+    recordings = [each for each in load_set(name).recordings if each.shape[1] >= length]
     while len(found) < n:
         recording = recordings[rng.integers(len(recordings))]
-        start = int(rng.integers(recording.shape[1] - LENGTH + 1))
-        if np.isfinite(window := recording[:, start : start + LENGTH]).all():
+        start = int(rng.integers(recording.shape[1] - length + 1))
+        if np.isfinite(window := recording[:channels, start : start + length]).all():
             found.append(window)
     return np.stack(found).astype(np.float32)
 

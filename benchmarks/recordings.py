@@ -15,27 +15,14 @@ import argparse
 
 import numpy as np
 import torch
-from imputation import errors
+from imputation import errors, windows
 
 from tsprout import SeriesSet, Sprout
-from tsprout.data.catalog.sets import load_set
 from tsprout.data.gaps import complete
 
 SETS = ("VicElec", "BikeSharing", "SteamGen", "MBA_ECG", "SeattleTrail")
 STRETCHES = {"points": 1, "short": 8, "long": 32}
 SHARE, CHANNELS = 0.15, 6
-
-
-def stretches(name: str, steps: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """``(count, channels, steps)`` without gaps, from anywhere in the set."""
-    recordings = [each for each in load_set(name).recordings if each.shape[1] >= steps]
-    found: list[np.ndarray] = []
-    while len(found) < count:
-        recording = recordings[rng.integers(len(recordings))]
-        start = int(rng.integers(recording.shape[1] - steps + 1))
-        if np.isfinite(part := recording[:CHANNELS, start : start + steps]).all():
-            found.append(part)
-    return np.stack(found).astype(np.float32)
 
 
 def hidden(size: int, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
@@ -61,7 +48,7 @@ def main() -> None:
     names = ["linear", *(str(window) if window else "whole" for window in options.windows)]
     print(f"| set, gaps | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|", sep="\n")
     for name in options.sets:
-        truth = stretches(name, options.steps, options.count, np.random.default_rng(0))
+        truth = windows(name, options.count, np.random.default_rng(0), options.steps, CHANNELS)
         for kind, size in STRETCHES.items():
             gap = hidden(size, truth.shape, np.random.default_rng(1))
             lengths = np.full(options.count, options.steps)

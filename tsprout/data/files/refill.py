@@ -32,8 +32,6 @@ from tsprout.staging import write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FAMILIES = ("csv", "parquet", "npz", "npy", "jsonl")
-
 
 def write(source: Path, target: Path, options: ReadOptions, cells: Cells, *, force: bool = False) -> None:
     """Write ``source`` to ``target`` with ``cells`` filled.
@@ -50,8 +48,7 @@ def write(source: Path, target: Path, options: ReadOptions, cells: Cells, *, for
         TsproutError: the disk is full, or the source is another one by now.
     """
     assert cells.read.schema is not None
-    family = cells.read.schema.family
-    fill = {"csv": _csv, "parquet": _parquet, "npz": _npz, "npy": _npy, "jsonl": _jsonl}[family]
+    fill = FAMILIES[cells.read.schema.family]
 
     def put(sink: BinaryIO) -> None:
         fill(source, sink, options, cells) if target.suffix != ".gz" else _packed(source, sink, options, cells, fill)
@@ -377,3 +374,6 @@ def _npz(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> N
                     array = with_cells(array, cells, names, mark=True)
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+FAMILIES = {"csv": _csv, "parquet": _parquet, "npz": _npz, "npy": _npy, "jsonl": _jsonl}
