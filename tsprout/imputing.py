@@ -50,8 +50,7 @@ _FEWEST, _MOST = 16, 256
 
 def gaps(series: SeriesSet) -> np.ndarray:
     """Cells ``(n, channels, length)`` within a series' own length that hold no value."""
-    within = np.arange(series.length) < series.lengths[:, None, None]
-    return ~series.observed & within
+    return ~series.observed & series.within[:, None]
 
 
 def checked(

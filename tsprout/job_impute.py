@@ -165,7 +165,7 @@ def _longest_gap(series: SeriesSet) -> int:
     """The most steps on end of a series in which nothing is observed."""
     seen, at = series.observed.any(axis=1), np.arange(series.length)
     last = np.maximum.accumulate(np.where(seen, at, -1), axis=1)
-    return int(np.where(at < series.lengths[:, None], at - last, 0).max())
+    return int(np.where(series.within, at - last, 0).max())
 
 
 def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) -> Original:

@@ -112,7 +112,7 @@ class Likeness:
             return None
         assert self.shots.times is not None
         alike = alike[np.linspace(0, len(alike) - 1, min(len(alike), _FITTED)).astype(int)]
-        within = np.arange(self.shots.length) < self.shots.lengths[alike, None]
+        within = self.shots.within[alike]
         waves = _waves(self.shots.times[alike], self.cycles)
         out = np.zeros((self.latent.shape[1], waves.shape[-1]))
         for j in range(len(out)):
@@ -128,7 +128,7 @@ def _cycles(shots: SeriesSet) -> tuple[tuple[int, int], ...]:
     assert shots.times is not None
     if shots.times.dtype.kind != "M" or shots.length < 2:
         return ()
-    within = np.arange(1, shots.length) < shots.lengths[:, None]
+    within = shots.within[:, 1:]
     steps = np.diff(shots.times.astype("datetime64[ns]").astype(np.int64), axis=1)[within]
     step = float(np.median(steps)) if steps.size else 0.0
     if step <= 0:

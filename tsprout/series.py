@@ -78,6 +78,11 @@ class SeriesSet:
         """Length of the longest series, in time steps."""
         return int(self.values.shape[2])
 
+    @property
+    def within(self) -> np.ndarray:
+        """Which steps lie within each series' own length, observed or not: ``bool`` ``(n_series, length)``."""
+        return np.arange(self.length) < self.lengths[:, None]
+
     def __len__(self) -> int:
         return self.n_series
 
@@ -229,7 +234,7 @@ class SeriesSet:
         if (self.times is None) != (other.times is None) or (self.labels is None) != (other.labels is None):
             return False
         if self.times is not None and other.times is not None:
-            within = np.arange(longest) < self.lengths[:, None]
+            within = self.within[:, :longest]
             if self.times.dtype.kind != other.times.dtype.kind:
                 return False
             if not np.array_equal(self.times[:, :longest][within], other.times[:, :longest][within]):

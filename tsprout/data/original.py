@@ -47,7 +47,7 @@ class Cells:
         row = np.full(shape, -1)
         row[series, step] = np.arange(len(series))
         last = np.maximum.accumulate(np.where(row >= 0, np.arange(shape[1]), 0), axis=1)
-        i, t = np.nonzero((row < 0) & (np.arange(shape[1]) < self.read.lengths[:, None]))
+        i, t = np.nonzero((row < 0) & self.read.within)
         after = row[i, last[i, t]]
         order = np.argsort(after, kind="stable")
         return Added(self, after[order], i[order], t[order])

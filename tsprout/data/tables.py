@@ -257,9 +257,8 @@ def columns_of(series: SeriesSet, schema: Schema, render: Render, first_row: int
         matrix[:, : series.length] = series.values[:, 0, :width]
         place = {c: j for j, c in enumerate(schema.step_columns)}
     else:
-        within = np.arange(series.length) < series.lengths[:, None]
         rows = np.repeat(np.arange(n), series.lengths)
-        matrix = series.values.transpose(0, 2, 1)[within]
+        matrix = series.values.transpose(0, 2, 1)[series.within]
         place = {c: j for j, c in enumerate(series.channels)}
 
     out: dict[str, Any] = {}
@@ -269,7 +268,7 @@ def columns_of(series: SeriesSet, schema: Schema, render: Render, first_row: int
         elif name == schema.id_column:
             out[name] = per_series(series.ids, rows)
         elif name == schema.time_column:
-            out[name] = _time_column(series, schema, within)
+            out[name] = _time_column(series, schema)
         elif name == schema.label_column:
             out[name] = pa.nulls(len(rows)) if series.labels is None else per_series(series.labels, rows)
         elif name == schema.row_number_column:
@@ -293,15 +292,15 @@ def per_series(column: np.ndarray, rows: np.ndarray) -> Any:
     return values.take(pa.array(rows))
 
 
-def _time_column(series: SeriesSet, schema: Schema, within: np.ndarray) -> Any:
+def _time_column(series: SeriesSet, schema: Schema) -> Any:
     import pyarrow as pa
 
     times = series.times
     if times is None:
         if schema.time_kind == "datetime":
             raise InputError(f"the series have no times, but there is a column {schema.time_column!r} for them")
-        times = np.broadcast_to(np.arange(series.length), within.shape)
-    flat = times[within]
+        times = np.broadcast_to(np.arange(series.length), series.within.shape)
+    flat = times[series.within]
     if flat.dtype.kind != "M":
         return pa.array(flat)
     if schema.time_format is not None and (schema.family == "csv" or _time_is_text(schema)):

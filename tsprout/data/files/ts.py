@@ -171,9 +171,7 @@ class TsWriter(Writer):
     def _add_block(self, block: SeriesSet) -> None:
         import pyarrow as pa
 
-        within = np.arange(block.length) < block.lengths[:, None]
-        within = np.broadcast_to(within[:, None, :], block.values.shape)
-        flat = block.values[within]
+        flat = block.values[np.broadcast_to(block.within[:, None], block.values.shape)]
         text = numbers.to_text(flat, self._dtype, self._style, ("0", "1"), ".").cast(pa.string())
         self._gaps |= text.null_count > 0
         cells = text.fill_null(self._mark or "?").to_pylist()
