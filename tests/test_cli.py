@@ -321,7 +321,12 @@ def test_an_unfitted_model_cannot_be_sampled(run: Run) -> None:
     [
         (["-n", "0"], "-n: asked for 0 series"),
         (["-n", "-3"], "-n: asked for -3 series"),
-        (["-n", "many"], "-n"),
+        (["-n", "many"], "-n: 'many' is not a number or LABEL=COUNT"),
+        (["-n", "ill=many"], "-n: 'ill=many' is not a number or LABEL=COUNT"),
+        (["-n", "1", "-n", "2"], "-n: '1' is not a number or LABEL=COUNT"),
+        (["-n", "ill=1", "-n", "ill=2"], "the label 'ill' is given a number twice"),
+        (["-n", "ill=0"], "-n: asked for 0 series"),
+        (["-n", "ill=1"], "-n: the series have no labels"),
         (["--budget", "0.2s"], "The minimum is 5s"),
         (["--budget", "0"], "The minimum is"),
         (["--budget", "soon"], "30s, 2m or 1h"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tiny_models import waves
 
-from tsprout.identity import label_groups, new_ids, new_times, templates
+from tsprout.errors import InputError
+from tsprout.identity import Pools, label_groups, new_ids, new_times, pools, templates, total
 from tsprout.series import SeriesSet
 
 
@@ -14,17 +15,21 @@ def stamped(times: np.ndarray, lengths: list[int], **rest) -> SeriesSet:
     return SeriesSet.from_arrays(waves(len(lengths), 1, times.shape[-1]), lengths=lengths, times=times, **rest)
 
 
+def of_all(count: int, shots: int) -> Pools:
+    return [(np.arange(shots), count)]
+
+
 def dealt(count: int, shots: int, seed: int, size: int = 7) -> np.ndarray:
-    return np.concatenate(list(templates(count, shots, seed, size)))
+    return np.concatenate(list(templates(of_all(count, shots), seed, size)))
 
 
 def test_templates_are_dealt_as_they_are_needed() -> None:
     # As in one go, however many are taken at a time; and the first of more than memory holds come at once.
     whole = dealt(200, 9, 1, 200)
     for size in (1, 4, 9, 64):
-        parts = list(templates(200, 9, 1, size))
+        parts = list(templates(of_all(200, 9), 1, size))
         assert {len(part) for part in parts[:-1]} <= {size} and np.array_equal(np.concatenate(parts), whole)
-    assert np.array_equal(next(templates(10**12, 9, 1, 64)), whole[:64])
+    assert np.array_equal(next(templates(of_all(10**12, 9), 1, 64)), whole[:64])
     rng = np.random.default_rng([1, 1])
     assert np.array_equal(whole[:18], [*rng.permutation(9), *rng.permutation(9)])
 
@@ -39,6 +44,44 @@ def test_templates_keep_the_shares_of_the_shots() -> None:
     # The first ones do not depend on how many are asked for.
     assert np.array_equal(dealt(1000, 10, seed=1)[:25], picked)
     assert dealt(1, 3, seed=0).shape == (1,)
+
+
+def test_so_many_of_each_label_have_templates_of_that_label_in_turn() -> None:
+    labels = np.array([3, 1, 3, 1, 1, 2])
+    shots = SeriesSet.from_arrays(waves(6), labels=labels)
+    wanted = {"1": 7, 3: np.int64(4)}
+    for size in (1, 4, 5, 100):
+        parts = list(templates(pools(shots, wanted), 0, size))
+        assert {len(part) for part in parts[:-1]} <= {size}
+        picked = np.concatenate(parts)
+        assert labels[picked].tolist() == [1] * 7 + [3] * 4 and len(picked) == total(wanted) == 11
+        assert np.bincount(picked, minlength=6).tolist() in ([2, a, 2, b, c, 0] for a, b, c in _twos_and_a_three())
+        assert np.array_equal(picked, np.concatenate(list(templates(pools(shots, wanted), 0, 11))))
+
+
+def _twos_and_a_three() -> list[tuple[int, int, int]]:
+    return [(3, 2, 2), (2, 3, 2), (2, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (0, "asked for 0 series"),
+        (2.0, "not a whole number"),
+        ({}, "no label is named"),
+        ({"c": 3}, "no series has the label 'c'"),
+        ({"a": 0}, "asked for 0 series"),
+        ({"a": 1, "b": "2"}, "not a whole number"),
+    ],
+)
+def test_what_cannot_be_wanted_is_refused(n, words: str) -> None:
+    shots = SeriesSet.from_arrays(waves(3), labels=np.array(["a", "b", "a"], dtype=object))
+    with pytest.raises(InputError, match=words):
+        pools(shots, n)
+    with pytest.raises(InputError, match="The labels are a, b"):
+        pools(shots, {"c": 3})
+    with pytest.raises(InputError, match="the series have no labels"):
+        pools(SeriesSet.from_arrays(waves(3)), {"a": 3})
 
 
 def test_groups_are_of_one_label_and_length() -> None:

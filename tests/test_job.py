@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tsprout.accounts import Stopwatch
 from tsprout.errors import InputError
 from tsprout.job import least_bytes
 from tsprout.job_options import ReaderOptions, SampleOptions
-from tsprout.reservoir import Reservoir
+from tsprout.reservoir import Reservoir, kept_of
 from tsprout.series import SeriesSet
 
 
@@ -54,6 +55,21 @@ def test_reservoir_is_uniform_and_flat() -> None:
     # every series is kept with probability 8/40: 60 times of 300, with a standard deviation below 7
     assert counts.min() > 30
     assert counts.max() < 90
+
+
+def test_what_was_asked_for_by_label_is_kept_in_the_shares_of_real_ones() -> None:
+    names = np.array(["a"] * 6 + ["b"] * 3 + ["c"] * 3, dtype=object)
+    real = dataclasses.replace(numbered(0, 12), labels=names)
+    kept = kept_of(real, {"a": 500, "b": 20}, 90, np.random.default_rng(0))
+    for label, start, stop in (("a", 100, 400), ("a", 400, 600), ("b", 600, 620)):
+        batch = numbered(start, stop)
+        kept.add(dataclasses.replace(batch, labels=np.full(len(batch), label, dtype=object)))
+    assert kept.real.labels is not None and kept.real.labels.tolist() == ["a"] * 6 + ["b"] * 3
+    labels = kept.kept().labels
+    assert labels is not None and labels.tolist() == ["a"] * 40 + ["b"] * 20  # of "b" all, of "a" twice as many
+    assert kept.kept().values[:40, 0, 0].max() >= 400  # not only the first ones
+    whole = kept_of(real, 9, 5, np.random.default_rng(0))
+    assert whole.real is real
 
 
 def test_reservoir_holds_no_batch_alive() -> None:

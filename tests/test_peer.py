@@ -71,6 +71,30 @@ def test_options_that_make_no_sense(real: str, given: list[str], word: str, caps
         fitted.sample(2, **{word: 9})
 
 
+def test_so_many_of_each_label(real: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = {f"s{k}": "well" if k < 4 else "ill" for k in range(6)}
+    rows = [line.split(",") for line in CSV.splitlines()]
+    table = "\n".join(",".join([*row, kinds.get(row[0], "label")]) for row in rows) + "\n"
+    Path("kinds.csv").write_text(table, encoding="utf-8")
+    counts = ["-n", "ill=30", "-n", "well=4"]
+    assert cli.main(["run", "kinds.csv", "-o", "out", "--model", "jitter", *counts, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    # Two thirds of the real ones are well: of thirty and four, four and two are held against them.
+    assert summary["sampling"] | {"n": 34, "labels": {"ill": 30, "well": 4}, "scored": 6} == summary["sampling"]
+    lines = Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["ill"] * 30 * 8 + ["well"] * 4 * 8
+    assert cli.main(["fit", "kinds.csv", "-o", "fitted", "--model", "jitter"]) == 0
+    assert cli.main(["sample", "fitted", "-o", "new.csv", *counts]) == 0
+    assert len(Path("new.csv").read_text(encoding="utf-8").splitlines()) == 1 + 34 * 8
+    assert "34 series (30 ill, 4 well)" in capsys.readouterr().out
+    for command in (["run", "kinds.csv", "-o", "more", "--model", "jitter"], ["sample", "fitted", "-o", "more.csv"]):
+        assert cli.main([*command, "-n", "dead=1"]) == 2
+        assert "-n: no series has the label 'dead'\n  The labels are ill, well." in capsys.readouterr().err
+    assert cli.main(["run", real, "-o", "more", "-n", "ill=1"]) == 2
+    assert "-n: the series have no labels" in capsys.readouterr().err
+    assert not Path("more").exists() and not Path("more.csv").exists()
+
+
 def test_models_lists_them(real: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
     shown = capsys.readouterr().out

@@ -241,6 +241,20 @@ def test_labels_static_columns_and_stamps_are_the_templates() -> None:
     assert all(labels[age] == label for age, label in zip(drawn.static["age"], drawn.labels, strict=True))
 
 
+def test_so_many_of_each_label() -> None:
+    labels = np.array(["x", "x", "x", "y", "y", "y"], dtype=object)
+    fitted = fit(shots(labels=labels, static={"age": np.arange(6)}))
+    drawn = fitted.sample({"y": 5, "x": 2})
+    assert drawn.labels.tolist() == ["y"] * 5 + ["x"] * 2
+    assert all(labels[age] == label for age, label in zip(drawn.static["age"], drawn.labels, strict=True))
+    assert len(set(drawn.ids.tolist())) == 7
+    parts = list(fitted.sample_batches({"y": 5, "x": 2}, batch_size=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    assert fitted.sample({"y": 5, "x": 2}).equals(drawn)
+    with pytest.raises(InputError, match="no series has the label 'z'"):
+        fitted.sample({"z": 5})
+
+
 def test_a_label_is_prompted_by_its_own_shots(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.concatenate([100 + 5 * waves(6, 1), np.zeros((6, 1, 16), np.float32)], axis=1)
     values[3:, 1] = 1

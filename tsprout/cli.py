@@ -23,7 +23,7 @@ from tsprout.cli_datasets import datasets
 from tsprout.cli_pretrain import pretrain
 from tsprout.console import Console
 from tsprout.errors import InputError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds, parse_transforms
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, parse_bounds, parse_count, parse_transforms
 from tsprout.limits import DRAWS
 from tsprout.options import (
     Bounds,
@@ -98,7 +98,7 @@ def _fitting(
 def run(
     file: File,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to make.", show_default=False)],
-    n: Count = 1000,
+    n: Count = None,
     model: Model = "small",
     checkpoint: Start = None,
     mode: Mode = "auto",
@@ -120,7 +120,7 @@ def run(
     from tsprout import job, render
 
     fitting = _fitting(model, mode, budget, seed, checkpoint, bounds, device, transform)
-    sampling = SampleOptions(n, length, steps, solver, seed, guidance)
+    sampling = SampleOptions(parse_count(n or ()), length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.run(
             file,
@@ -183,7 +183,7 @@ def fit(
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder made by tsprout fit.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to make.", show_default=False)],
-    n: Count = 1000,
+    n: Count = None,
     seed: Seed = 0,
     length: Length = None,
     steps: Steps = None,
@@ -198,7 +198,7 @@ def sample(
     """Draw series from a fitted model into a file; its extension chooses the format."""
     from tsprout import job, render
 
-    options = SampleOptions(n, length, steps, solver, seed, guidance)
+    options = SampleOptions(parse_count(n or ()), length, steps, solver, seed, guidance)
     with console.progress() as progress:
         account = job.sample(model, out, options=options, device=device, format=format, force=force, progress=progress)
     render.sample(console, account)

@@ -13,7 +13,7 @@ from tsprout.data.checks import check_guidance
 from tsprout.data.scaling import Scaler
 from tsprout.diffusion.samplers import solver_by_name
 from tsprout.errors import InputError, TsproutError
-from tsprout.identity import dressed, label_groups, templates
+from tsprout.identity import Pools, dressed, label_groups, templates
 from tsprout.likeness import Likeness
 from tsprout.limits import check_whole
 from tsprout.model import Denoiser, ModelConfig
@@ -53,7 +53,7 @@ def check_drawing(how: Mapping[str, Any], config: ModelConfig) -> None:
 
 def draw_batches(
     source: Source,
-    n: int,
+    wanted: Pools,
     *,
     length: int | None,
     how: Mapping[str, Any],
@@ -61,7 +61,8 @@ def draw_batches(
     batch_size: int | None,
     progress: Progress | None,
 ) -> Iterator[SeriesSet]:
-    """``n`` series in batches, in the units of the shots; see :meth:`tsprout.synthesizer.Sprout.sample_batches`.
+    """Series in batches, in the units of the shots, with templates from ``wanted``; see
+    :meth:`tsprout.synthesizer.Sprout.sample_batches`.
 
     Raises:
         TsproutError: the model draws what is not finite.
@@ -73,11 +74,11 @@ def draw_batches(
     memories: dict[bytes, Memory | None] = {}
     likeness = Likeness.of(shots)
     correction = source.calibration
-    usual = source.model.config
+    usual, n = source.model.config, sum(count for _, count in wanted)
     if correction is not None and any(value not in (None, getattr(usual, name)) for name, value in how.items()):
         # It is of what the model draws by default; drawn otherwise, other levels come out.
         correction = calibrate(source.model, own, seed=seed, row=source.row, trained=source.trained, **how)
-    for start, some in zip(range(0, n, size), templates(n, len(shots), seed, size), strict=True):
+    for start, some in zip(range(0, n, size), templates(wanted, seed, size), strict=True):
         lengths = shots.lengths[some] if length is None else np.full(len(some), length)
         latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
         for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):

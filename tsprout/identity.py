@@ -2,35 +2,80 @@
 
 Every synthetic series has one of the shots as its *template*. Templates are dealt out in turn, in shuffled order, so
 that lengths, labels and static columns keep the shares they have among the shots, and then change hands among series of
-one label and length (:mod:`tsprout.likeness`). Values come from the model alone.
+one label and length (:mod:`tsprout.likeness`). Values come from the model alone. Where so many series are asked for of
+each label, templates are dealt within it, label after label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tsprout.arrays import COUNT_LATER, INT64, TIMES_TOO_LARGE
 from tsprout.errors import InputError
+from tsprout.limits import check_whole
 from tsprout.series import SeriesSet
 
 # Ids of shots leave room for so many more, or new ones are texts: the first batch must decide as the last one would.
 _ROOM = 10**12
 _TOO_LATE = "times go beyond the year 2262 when they are carried on"
 
+Wanted = int | Mapping[Any, int]
+"""How many series to draw: in all, or of each label that is named."""
 
-def templates(count: int, shots: int, seed: int, size: int) -> Iterator[np.ndarray]:
-    """Index of the template shot of each of ``count`` synthetic series, ``size`` of them at a time, and the same
-    for any size."""
+Pools = Sequence[tuple[np.ndarray, int]]
+"""Indices of the shots that templates are dealt from, and to how many series, one lot after the other."""
+
+
+def total(n: Wanted) -> int:
+    """How many series that is."""
+    return sum(n.values()) if isinstance(n, Mapping) else n
+
+
+def pools(shots: SeriesSet, n: Wanted) -> Pools:
+    """Where the templates of ``n`` series come from: all shots, or those of each label.
+
+    Raises:
+        InputError: a number is below 1 or not whole, or no shot has such a label.
+    """
+    if not isinstance(n, Mapping):
+        return [(np.arange(len(shots)), _at_least_one(n, "n"))]
+    if shots.labels is None or not n:
+        what = "the series have no labels" if shots.labels is None else "no label is named"
+        raise InputError(what, where="n", fix="Ask for a number of series.")
+    own, found = shots.labels.astype(str), []
+    for label, count in n.items():
+        members = np.flatnonzero(own == str(label))
+        if not members.size:
+            known = np.unique(own).tolist()
+            fix = f"The labels are {', '.join(known[:10])}{' ...' if len(known) > 10 else ''}."
+            raise InputError(f"no series has the label {str(label)!r}", where="n", fix=fix)
+        found.append((members, _at_least_one(count, f"n, label {str(label)!r}")))
+    return found
+
+
+def _at_least_one(count: object, where: str) -> int:
+    number = check_whole(count, where)
+    if number < 1:
+        raise InputError(f"asked for {number} series", where=where, fix="Ask for at least one.")
+    return number
+
+
+def templates(wanted: Pools, seed: int, size: int) -> Iterator[np.ndarray]:
+    """Index of the template shot of each synthetic series, ``size`` of them at a time, and the same for any size."""
     rng, dealt = np.random.default_rng([seed, 1]), np.empty(0, dtype=np.int64)
-    for start in range(0, count, size):
-        wanted = min(size, count - start)
-        rounds = -(-max(0, wanted - len(dealt)) // shots)
-        dealt = np.concatenate([dealt, *(rng.permutation(shots) for _ in range(rounds))])
-        yield dealt[:wanted]
-        dealt = dealt[wanted:]
+    for members, count in wanted:
+        while count > 0:
+            more = members[rng.permutation(len(members))][:count]
+            count -= len(more)
+            dealt = np.concatenate([dealt, more])
+            while len(dealt) >= size:
+                yield dealt[:size]
+                dealt = dealt[size:]
+    if len(dealt):
+        yield dealt
 
 
 def label_groups(

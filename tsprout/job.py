@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError, TsproutError
-from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, check_device, option
+from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, as_options, check_device
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") ->
 
 def fit_series(base: Any, real: SeriesSet, options: FitOptions, progress: Progress | None) -> Any:
     """A model fitted to series as the options say; its errors name options of the command line."""
-    try:
+    with as_options():
         return base.fit(
             real,
             options.mode,
@@ -86,9 +86,6 @@ def fit_series(base: Any, real: SeriesSet, options: FitOptions, progress: Progre
             transforms=options.transforms or None,
             progress=progress,
         )
-    except InputError as error:
-        # The command line names an option where Python names an argument.
-        raise InputError(error.what, where=option(error.where), fix=error.fix) from error
 
 
 def fit_report(sprout: Sprout) -> dict[str, Any]:
@@ -177,6 +174,7 @@ def sample(
                 where=str(model),
                 fix="Fit it first: tsprout fit FILE -o MODEL/, or do it all at once with tsprout run.",
             )
+    options.check_labels(sprout.shots)
     with watch.stage("sample"):
         stream(sprout, sprout.shots, target, options, format=format, force=force, progress=progress)
     return {
@@ -185,7 +183,7 @@ def sample(
         "model": str(model),
         "device": sprout.device,
         "fit": fit_report(sprout),
-        "sampling": {"n": options.n, **options.to_dict()},
+        "sampling": options.account(),
         "seconds": watch.rounded(),
         "peak_memory_bytes": peak_memory(),
         "files": {"synthetic": str(out)},
@@ -215,7 +213,7 @@ def stream(
     with files.open_writer(
         path,
         shots,
-        n_series=options.n,
+        n_series=options.total,
         channels=shots.channels,
         length=options.length or shots.length,
         format=format,
@@ -265,12 +263,13 @@ def run(
     from tsprout.data import files
     from tsprout.data.checks import check_size
     from tsprout.overview import describe
-    from tsprout.reservoir import Reservoir
+    from tsprout.reservoir import kept_of
 
     watch = Stopwatch()
     with watch.stage("read"):
         real = read_input(path, reader, progress)
         described = describe(real, path)
+    sampling.check_labels(real)
     if on_read is not None:
         on_read(described)
     name = f"synthetic{files.extension(Path(path), reader.format)}"
@@ -281,17 +280,17 @@ def run(
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):
         sprout = fit_series(base, real, fitting, progress)
-    reservoir = Reservoir(KEPT, np.random.default_rng(sampling.seed))
+    kept = kept_of(real, sampling.n, KEPT, np.random.default_rng(sampling.seed))
     with staged_folder(out, RUN_FILES, force=force) as folder:
         with watch.stage("sample"):
-            stream(sprout, real, folder / name, sampling, format=reader.format, progress=progress, seen=reservoir.add)
-        synthetic = reservoir.kept()
+            stream(sprout, real, folder / name, sampling, format=reader.format, progress=progress, seen=kept.add)
+        like, synthetic = kept.real, kept.kept()
         with watch.stage("score"):
-            found = score(real, synthetic, seed=sampling.seed, progress=progress)
+            found = score(like, synthetic, seed=sampling.seed, progress=progress)
         with watch.stage("report"):
-            picture(real, synthetic, folder / "real_vs_synthetic.png")
+            picture(like, synthetic, folder / "real_vs_synthetic.png")
             facts = {"model": fitting.model, "mode": str(fit_report(sprout).get("mode")), "seed": str(sampling.seed)}
-            page(real, synthetic, found, folder / "report.html", title=Path(path).name, facts=facts)
+            page(like, synthetic, found, folder / "report.html", title=Path(path).name, facts=facts)
         summary = {
             "command": "run",
             "versions": versions(),
@@ -299,7 +298,7 @@ def run(
             **fitting.to_dict(),
             "device": sprout.device,
             "fit": fit_report(sprout),
-            "sampling": {"n": sampling.n, **sampling.to_dict(), "scored": len(synthetic)},
+            "sampling": {**sampling.account(), "scored": len(synthetic)},
             "scores": found.to_dict(),
             "seconds": watch.rounded(),
             "peak_memory_bytes": peak_memory(),
@@ -351,4 +350,4 @@ def least_bytes(path: Path, shots: SeriesSet, options: SampleOptions) -> int:
     if path.suffix.lower() not in TEXT:
         return 0
     length = options.length or int(shots.lengths.mean())
-    return options.n * shots.n_channels * length * 2
+    return options.total * shots.n_channels * length * 2

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tsprout.baselines import registry
 from tsprout.budget import parse_budget
 from tsprout.errors import InputError
+from tsprout.identity import Wanted, pools, total
+from tsprout.series import SeriesSet
 
 MODES = ("auto", "prompt", "full", "lora", "bias", "token")
 SOLVERS = ("heun", "dpmpp-2m")
 TRANSFORMS = ("auto", "identity", "asinh", "log1p", "reflected_log1p", "hurdle", "levels")
+USUAL = 1000
 Bound = tuple[float | None, float | None]
 T = TypeVar("T")
 
@@ -69,10 +73,8 @@ class FitOptions:
         if self.model in registry.names():
             mode = None if self.mode == "auto" else self.mode
             given = {"bounds": self.bounds or None, "transforms": self.transforms or None}
-            try:
+            with as_options():
                 registry.refuse_options(self.model, mode=mode, **given)
-            except InputError as error:
-                raise InputError(error.what, where=option(error.where), fix=error.fix) from error
             registry.make(self.model, self.checkpoint)
         elif self.checkpoint is not None:
             fix = "Name that checkpoint itself as the model, or say --model imagenfew."
@@ -86,11 +88,38 @@ class FitOptions:
         return own | {name: value for name, value in unusual.items() if value}
 
 
-def option(where: str | None) -> str | None:
-    """What the command line calls what Python calls an argument, ``bounds, channel 'x'`` for one."""
-    name, _, rest = (where or "").partition(",")
-    known = {"bounds": "--bounds", "transforms": "--transform", "mode": "--mode"}.get(name)
-    return where if known is None else ",".join([known, *([rest] if rest else [])])
+@contextmanager
+def as_options() -> Iterator[None]:
+    """Errors name options of the command line where Python names arguments, ``bounds, channel 'x'`` for one."""
+    try:
+        yield
+    except InputError as error:
+        name, _, rest = (error.where or "").partition(",")
+        known = {"bounds": "--bounds", "transforms": "--transform", "mode": "--mode", "n": "-n"}.get(name)
+        if known is None:
+            raise
+        where = ",".join([known, *([rest] if rest else [])])
+        raise InputError(error.what, where=where, fix=error.fix) from error
+
+
+def parse_count(given: Sequence[str]) -> Wanted:
+    """How many series: a number, or ``LABEL=COUNT`` of several labels.
+
+    Raises:
+        InputError: one of them says something else, or a label is named twice.
+    """
+
+    def read(text: str) -> int | None:
+        try:
+            return int(text)
+        except ValueError:
+            return None
+
+    if len(given) == 1 and (number := read(given[0])) is not None:
+        return number
+    fix = "Write -n 1000, or -n ill=900 -n well=100 for so many of each label."
+    once = ("the label {} is given a number twice", "Give it once.")
+    return _by_name(given, read, "-n", "a number or LABEL=COUNT", fix, once) if given else USUAL
 
 
 def check_device(name: str) -> None:
@@ -122,7 +151,7 @@ def parse_bounds(given: Sequence[str]) -> dict[str, Bound]:
         return (bound[0], bound[1]) if colon and told and all(map(math.isfinite, told)) else None
 
     form, fix = "NAME=LOW:HIGH", "Write --bounds x=0:100, or x=0: for a lower bound alone."
-    return _by_channel(given, read, "--bounds", form, fix, ("bounds", "Give them once."))
+    return _by_name(given, read, "--bounds", form, fix, ("the channel {} is given bounds twice", "Give them once."))
 
 
 def parse_transforms(given: Sequence[str]) -> dict[str, str]:
@@ -136,19 +165,20 @@ def parse_transforms(given: Sequence[str]) -> dict[str, str]:
         return kind if kind in TRANSFORMS else None
 
     form, fix = "NAME=TRANSFORM", f"Write --transform x=identity, with one of: {', '.join(TRANSFORMS)}."
-    return _by_channel(given, read, "--transform", form, fix, ("a transform", "Give it once."))
+    once = ("the channel {} is given a transform twice", "Give it once.")
+    return _by_name(given, read, "--transform", form, fix, once)
 
 
-def _by_channel(
+def _by_name(
     given: Sequence[str], read: Callable[[str], T | None], where: str, form: str, fix: str, once: tuple[str, str]
 ) -> dict[str, T]:
-    """What ``read`` makes of the part after the last ``=``, by the channel before it.
+    """What ``read`` makes of the part after the last ``=``, by the name before it.
 
     Args:
         given: texts of the ``form``.
         read: gives ``None`` for what it cannot read.
         where, form, fix: of the message about such a text.
-        once: what a channel is given twice, and what to do.
+        once: what is wrong where a name is given twice, and what to do.
     """
     found: dict[str, T] = {}
     for text in given:
@@ -157,16 +187,16 @@ def _by_channel(
         if not name or value is None:
             raise InputError(f"{text!r} is not {form}", where=where, fix=fix)
         if name in found:
-            raise InputError(f"the channel {name!r} is given {once[0]} twice", where=where, fix=once[1])
+            raise InputError(once[0].format(repr(name)), where=where, fix=once[1])
         found[name] = value
     return found
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How many series to draw and how; None means the model's own choice."""
+    """How many series to draw, in all or of each label, and how; None means the model's own choice."""
 
-    n: int = 1000
+    n: Wanted = USUAL
     length: int | None = None
     steps: int | None = None
     solver: str | None = None
@@ -178,8 +208,9 @@ class SampleOptions:
         from tsprout.data.checks import check_guidance
         from tsprout.limits import MAX_LENGTH, MIN_LENGTH
 
-        if self.n < 1:
-            raise InputError(f"asked for {self.n} series", where="-n", fix="Ask for at least one.")
+        least = min(self.n.values(), default=0) if isinstance(self.n, Mapping) else self.n
+        if least < 1:
+            raise InputError(f"asked for {least} series", where="-n", fix="Ask for at least one.")
         for name, value, least in (("--length", self.length, MIN_LENGTH), ("--steps", self.steps, 1)):
             if value is not None and value < least:
                 raise InputError(f"{value} is too small", where=name, fix=f"Give at least {least}.")
@@ -189,6 +220,21 @@ class SampleOptions:
         if self.solver is not None and self.solver not in SOLVERS:
             fix = f"Choose from {', '.join(SOLVERS)}."
             raise InputError(f"there is no solver {self.solver!r}", where="--solver", fix=fix)
+
+    def check_labels(self, shots: SeriesSet) -> None:
+        """Raise :class:`InputError` where numbers are asked for of labels that series like ``shots`` do not have."""
+        with as_options():
+            pools(shots, self.n)
+
+    @property
+    def total(self) -> int:
+        """How many series in all."""
+        return total(self.n)
+
+    def account(self) -> dict[str, Any]:
+        """What was asked, for an account."""
+        of_labels = {"labels": dict(self.n)} if isinstance(self.n, Mapping) else {}
+        return {"n": self.total, **of_labels, **self.to_dict()}
 
     def to_dict(self) -> dict[str, Any]:
         """The options without the number, as keyword arguments of ``Sprout.sample_batches``."""

@@ -17,7 +17,7 @@ import typer
 
 from tsprout.console import Console
 from tsprout.errors import InputError, TsproutError
-from tsprout.job_options import MODES, SOLVERS, TRANSFORMS, ReaderOptions
+from tsprout.job_options import MODES, SOLVERS, TRANSFORMS, USUAL, ReaderOptions
 from tsprout.limits import MAX_SEED, MIN_LENGTH
 
 INTERRUPTED = 130
@@ -55,7 +55,14 @@ Transforms = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where the network works: cpu, cuda, cuda:1, ...")]
-Count = Annotated[int, typer.Option("-n", help="How many series to make.")]
+Count = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-n",
+        metavar="COUNT",
+        help=f"How many series to make, {USUAL} where not given; LABEL=COUNT for so many of a label, again for more.",
+    ),
+]
 Length = Annotated[int | None, typer.Option(help="Steps of every new series; the input's own where not given.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps; more is slower and finer.")]
 Guidance = Annotated[

@@ -19,6 +19,7 @@ from tsprout.data.frames import from_object
 from tsprout.devices import device_of, is_name
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport
+from tsprout.identity import Wanted
 from tsprout.series import SeriesSet
 from tsprout.synthesizer import Progress, Sprout
 
@@ -122,7 +123,7 @@ class Peer(Sprout):
 
     def sample_batches(
         self,
-        n: int,
+        n: Wanted,
         *,
         length: int | None = None,
         steps: int | None = None,

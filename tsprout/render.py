@@ -109,8 +109,14 @@ def push(console: Console, account: Mapping[str, Any]) -> None:
 
 def sample(console: Console, account: Mapping[str, Any]) -> None:
     """The account of ``tsprout sample``."""
-    count, seconds = account["sampling"]["n"], account["seconds"]["sample"]
-    console.say(f"{counted(count, 'series')} in {seconds:.1f} s: {account['files']['synthetic']}")
+    console.say(f"{_made(account)} in {account['seconds']['sample']:.1f} s: {account['files']['synthetic']}")
+
+
+def _made(account: Mapping[str, Any]) -> str:
+    """How many series, and of which labels where that was asked for."""
+    sampling = account["sampling"]
+    each = ", ".join(f"{count:,} {label}" for label, count in sampling.get("labels", {}).items())
+    return counted(sampling["n"], "series") + (f" ({each})" if each else "")
 
 
 def impute(console: Console, account: Mapping[str, Any]) -> None:
@@ -147,7 +153,7 @@ def run(console: Console, account: Mapping[str, Any]) -> None:
     memory = account["peak_memory_bytes"]
     held = f", {readable_bytes(memory)} of memory at most" if memory else ""
     console.say()
-    console.say(f"{counted(account['sampling']['n'], 'series')} in {seconds['total']:.1f} s{held}")
+    console.say(f"{_made(account)} in {seconds['total']:.1f} s{held}")
     console.say(f"  series   {files['synthetic']}")
     console.say(f"  report   {files['report']}")
     console.say(f"  picture  {files['picture']}")

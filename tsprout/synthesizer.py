@@ -24,6 +24,7 @@ from tsprout.drawing import Progress, Source, check_drawing, draw_batches
 from tsprout.errors import CheckpointError, InputError
 from tsprout.fitting import UNSCALED, FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
+from tsprout.identity import Wanted, pools, total
 from tsprout.imputing import all_draws, checked, fill
 from tsprout.limits import DRAWS, check_seed, check_whole
 from tsprout.model import Denoiser, ModelConfig
@@ -283,7 +284,7 @@ class Sprout:
 
     def sample(
         self,
-        n: int,
+        n: Wanted,
         *,
         length: int | None = None,
         steps: int | None = None,
@@ -299,12 +300,12 @@ class Sprout:
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
         batches = self.sample_batches(n, length=length, seed=seed, progress=progress, **how)
         assert self.shots is not None
-        require_drawn(int(n), self.shots.n_channels, int(length or self.shots.length))
+        require_drawn(total(n), self.shots.n_channels, int(length or self.shots.length))
         return to_object(concatenate(list(batches)))
 
     def sample_batches(
         self,
-        n: int,
+        n: Wanted,
         *,
         length: int | None = None,
         steps: int | None = None,
@@ -320,7 +321,7 @@ class Sprout:
         columns and time stamps follow those of the shots; nothing is missing in them.
 
         Args:
-            n: how many, at least 1.
+            n: how many, at least 1; or of each label, one after the other: ``{"normal": 100, "ill": 900}``.
             length: time steps of every series; by default the lengths of the shots in their own shares.
             steps: solver steps; by default the model's.
             solver: ``"dpmpp-2m"`` or ``"heun"``; by default the model's.
@@ -328,25 +329,23 @@ class Sprout:
                 More brings series closer to what the shots have in common, and takes away from their variety.
             seed: the same seed, arguments and machine give the same bits.
             batch_size: series a batch; part of what fixes the bits.
-            progress: called with ``"sample"``, series done, ``n``.
+            progress: called with ``"sample"``, series done, series in all.
 
         Raises:
             InputError: if an argument cannot be, or the object is not fitted.
         """
         if self.shots is None or self.scaler is None:
             raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
-        n, seed = check_whole(n, "n"), check_seed(seed)
+        wanted, seed = pools(self.shots, n), check_seed(seed)
         length = None if length is None else check_whole(length, "length")
         batch_size = None if batch_size is None else check_whole(batch_size, "batch_size")
-        if n < 1:
-            raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
         how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
         check_drawing(how, self.config)
         check_size(self.shots.n_channels, self.shots.length if length is None else length)
         return draw_batches(
-            self._source(), n, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress
+            self._source(), wanted, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress
         )
 
     def impute(

@@ -102,6 +102,17 @@ def test_units_types_and_names_are_those_of_the_input(name: str, fitted: dict[st
 
 
 @every
+def test_so_many_of_each_label(name: str, fitted: dict[str, Baseline]) -> None:
+    first, second = np.unique(fitted[name].shots.labels)[:2]  # type: ignore[union-attr]
+    wanted = {str(second): 3, str(first): 1}
+    (drawn,) = fitted[name].sample_batches(wanted, seed=1)
+    assert drawn.labels is not None and drawn.labels.tolist() == [second] * 3 + [first]
+    assert np.isfinite(drawn.values[drawn.observed]).all()
+    with pytest.raises(InputError, match="no series has the label 'nobody'"):
+        next(fitted[name].sample_batches({"nobody": 3}, seed=1))
+
+
+@every
 def test_the_same_seed_gives_the_same_bits(name: str, fitted: dict[str, Baseline]) -> None:
     again = make(name).fit(mixed(), seed=3)
     assert again.sample(9, seed=1).equals(fitted[name].sample(9, seed=1))

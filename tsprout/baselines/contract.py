@@ -26,9 +26,9 @@ from tsprout.data.gaps import complete
 from tsprout.data.memory import require_drawn
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError, TsproutError
-from tsprout.identity import dressed, templates
+from tsprout.identity import Pools, Wanted, dressed, pools, templates, total
 from tsprout.likeness import Likeness
-from tsprout.limits import check_seed, check_whole
+from tsprout.limits import check_seed
 from tsprout.series import SeriesSet, concatenate
 
 Progress = Callable[[str, int, int], None]
@@ -104,8 +104,15 @@ class Baseline(abc.ABC):
             InputError: ``n`` is below 1, the seed cannot be, or the object is not fitted.
         """
 
-    def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
-        """What :meth:`sample` draws, in pieces; a method that can keeps memory flat by it."""
+    def sample_batches(self, n: Wanted, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
+        """What :meth:`sample` draws, in pieces; a method that can keeps memory flat by it, and takes ``n`` by label.
+
+        Raises:
+            InputError: as :meth:`sample`, or so many were asked for of each label, and the method does not do that.
+        """
+        if isinstance(n, Mapping):
+            what = f"the baseline {self.name} draws labels in their own shares"
+            raise InputError(what, where="n", fix="Ask for a number of series.")
         yield self.sample(n, seed=seed)
 
     @abc.abstractmethod
@@ -142,12 +149,11 @@ class Baseline(abc.ABC):
 
         return store.load(folder, cls, device)
 
-    def check_sample(self, n: int, seed: int) -> SeriesSet:
+    def check_sample(self, n: Wanted, seed: int) -> SeriesSet:
         """The shots, once ``n`` and ``seed`` can be."""
         if self.shots is None:
             raise InputError(f"the baseline {self.name} has not been fitted to any series yet", fix="Call fit first.")
-        if check_whole(n, "n") < 1:
-            raise InputError(f"asked for {n} series", where="n", fix="Ask for at least one.")
+        pools(self.shots, n)
         check_seed(seed)
         return self.shots
 
@@ -221,23 +227,24 @@ class LatentBaseline(Baseline):
         self.shots, self.scaler, self._parts, self.notes = series, scaler, parts, tuple(notes)
         return self
 
-    def sample(self, n: int, *, seed: int) -> SeriesSet:
+    def sample(self, n: Wanted, *, seed: int) -> SeriesSet:
         """See :meth:`Baseline.sample`."""
         shots = self.check_sample(n, seed)
-        require_drawn(n, shots.n_channels, shots.length)
+        require_drawn(total(n), shots.n_channels, shots.length)
         return concatenate(list(self.sample_batches(n, seed=seed)))
 
-    def sample_batches(self, n: int, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
+    def sample_batches(self, n: Wanted, *, seed: int, progress: Progress | None = None) -> Iterator[SeriesSet]:
         """See :meth:`Baseline.sample_batches`."""
-        return self._batches(self.check_sample(n, seed), n, seed, progress)
+        shots = self.check_sample(n, seed)
+        return self._batches(shots, pools(shots, n), seed, progress)
 
-    def _batches(self, shots: SeriesSet, n: int, seed: int, progress: Progress | None) -> Iterator[SeriesSet]:
-        scaler = self.scaler
+    def _batches(self, shots: SeriesSet, wanted: Pools, seed: int, progress: Progress | None) -> Iterator[SeriesSet]:
+        scaler, n = self.scaler, sum(count for _, count in wanted)
         assert scaler is not None
         own, groups = _latent(shots, scaler), self._groups(shots)
         likeness = None if self._alters else Likeness.of(shots)
         size = max(1, min(_AT_ONCE, _CELLS_AT_ONCE // own[0].size))
-        for start, some in zip(range(0, n, size), templates(n, len(shots), seed, size), strict=True):
+        for start, some in zip(range(0, n, size), templates(wanted, seed, size), strict=True):
             lengths = shots.lengths[some]
             latent = np.empty((len(some), *own.shape[1:]), dtype=np.float32)
             for number, (part, members) in enumerate(zip(self._parts, groups, strict=True)):
