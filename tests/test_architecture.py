@@ -42,12 +42,12 @@ FLOORS = {
         "reservoir",
         "bench",
     ),
-    5: ("synthesizer", "drawing", "imputing", "published", "fitting", "peer"),
+    5: ("interface", "synthesizer", "drawing", "imputing", "published", "fitting", "peer"),
     4: ("train",),
     3: ("checkpoint", "card", "compat", "hub", "report"),
     2: ("model", "model_config", "data", "metrics", "baselines", "identity", "likeness"),
     1: ("nn", "diffusion", "covariance", "stitching", "series", "arrays", "devices"),
-    0: ("errors", "budget", "staging", "locks", "limits", "settings", "__init__"),
+    0: ("errors", "budget", "staging", "locks", "limits", "progress", "settings", "__init__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 

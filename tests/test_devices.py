@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tsprout.devices import device_of, is_here
+from tsprout.devices import device_of, is_here, seeded
 from tsprout.errors import InputError
+from tsprout.model import Denoiser, ModelConfig
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,18 @@ def test_devices_of_torch_are_taken_and_those_of_an_old_driver_are_not(monkeypat
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert not is_here("cuda") and not is_here(None)
+
+
+def test_generators_are_seeded_for_a_while_and_those_of_gpus_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a GPU was seeded"))
+    monkeypatch.setattr(torch.cuda, "manual_seed", lambda seed: pytest.fail("a GPU was seeded"))
+    before = torch.get_rng_state()
+    drawn = []
+    for seed in (5, 5, 2**64 - 1):
+        with pytest.raises(ZeroDivisionError), seeded(seed):
+            drawn.append(torch.randn(3))
+            raise ZeroDivisionError
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert torch.equal(drawn[0], torch.randn(3, generator=torch.Generator().manual_seed(5)))
+    Denoiser(ModelConfig(width=16, depth=1, heads=2))

@@ -125,7 +125,7 @@ def test_bad_arguments_are_refused() -> None:
         sprout().impute()
     fitted = sprout().fit(series(), "prompt")
     arguments = [{"draws": 0}, {"draws": True}, {"draws": 10**6}, {"foo": 1}, {"window": 8}, {"steps": 0}]
-    arguments += [{"solver": "euler"}, {"guidance": -1}, {"seed": -1}]
+    arguments += [{"solver": "euler"}, {"guidance": -1}, {"guidance": "1.5"}, {"guidance": True}, {"seed": -1}]
     for wrong in arguments:
         with pytest.raises(InputError):
             fitted.impute(**wrong)

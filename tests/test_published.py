@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_baselines import set_of, tiny_checkpoint, waves
 from tiny_models import PADDED, woken
 
@@ -53,6 +54,18 @@ def test_every_ablation_draws_and_comes_back(change: dict[str, object], tmp_path
     assert load(tmp_path / "fitted").sample(4, seed=2).equals(made)
     again = ImagenFew(checkpoint=str(tmp_path / "model"), steps=3).fit(SERIES, seed=1)
     assert again.sample(4, seed=2).equals(made)
+
+
+def test_it_comes_back_on_its_device(tmp_path: Path) -> None:
+    save(Checkpoint(woken(PADDED)), tmp_path / "model")
+    fitted = ImagenFew(checkpoint=str(tmp_path / "model"), steps=1).fit(SERIES, seed=1)
+    asked: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tsprout.devices.device_of", lambda name: asked.append(name) or torch.device("meta"))
+        again = ImagenFew(checkpoint="", steps=1, device="cuda:1")
+        again._restore(fitted._parts[0]._state())
+    assert asked == ["cuda:1"]
+    assert again._tuned is not None and again._tuned.model.device.type == "meta"
 
 
 def test_settings_reach_the_fine_tuning() -> None:

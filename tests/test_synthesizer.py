@@ -241,6 +241,26 @@ def test_labels_static_columns_and_stamps_are_the_templates() -> None:
     assert all(labels[age] == label for age, label in zip(drawn.static["age"], drawn.labels, strict=True))
 
 
+@pytest.mark.parametrize("mode", ["prompt", "full"])
+def test_a_label_of_one_series_is_shown_as_it_was_learnt_and_corrected(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Beside all others: what is found of samples that were shown so is no correction of others.
+    given = shots(labels=np.array(["x", "x", "x", "x", "x", "y"], dtype=object))
+    fitted = fit(given, mode)
+    shown: list[int] = []
+    plain = Denoiser.encode
+
+    def spy(self: Denoiser, prompt: torch.Tensor, *rest: torch.Tensor):
+        shown.append(prompt.shape[1])
+        return plain(self, prompt, *rest)
+
+    monkeypatch.setattr(Denoiser, "encode", spy)
+    fitted.sample({"y": 3})
+    fitted.sample({"x": 3})
+    assert shown == [6, 5]
+
+
 def test_so_many_of_each_label() -> None:
     labels = np.array(["x", "x", "x", "y", "y", "y"], dtype=object)
     fitted = fit(shots(labels=labels, static={"age": np.arange(6)}))

@@ -28,12 +28,12 @@ def parse_budget(text: str | float) -> float:
     unit = _UNITS.get(match.group(2)) if match else None
     if match is None or unit is None:
         raise InputError(
-            f"the budget {text!r} cannot be read", where="--budget", fix="Write a time such as 30s, 2m or 1h."
+            f"the budget {text!r} cannot be read", where="budget", fix="Write a time such as 30s, 2m or 1h."
         )
     seconds = float(match.group(1)) * unit
     if seconds < MIN_BUDGET:
         raise InputError(
-            f"a budget of {text} is too small", where="--budget", fix=f"The minimum is {MIN_BUDGET:g}s; 60s is usual."
+            f"a budget of {text} is too small", where="budget", fix=f"The minimum is {MIN_BUDGET:g}s; 60s is usual."
         )
     return seconds
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tsprout.accounts import to_json
 from tsprout.errors import TsproutError
+from tsprout.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -30,8 +31,6 @@ _ARGUMENT = re.compile(
 
 # Columns of a table that goes into a file or pipe, which has no width of its own.
 WIDTH = 120
-
-Progress = Callable[[str, int, int], None]
 
 
 def as_flags(text: str) -> str:

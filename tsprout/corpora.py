@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.errors import InputError
 from tsprout.job_options import ReaderOptions
+from tsprout.progress import Progress
 from tsprout.staging import check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tsprout.data.corpus.store import Corpus
 
 OURS = ("corpus.json", "pieces.parquet", "shard-*.arrow")
-Progress = Callable[[str, int, int], None]
 
 
 def build(

@@ -183,7 +183,7 @@ def _advice(scaled: bool, words: Mapping[str, int | str], tables: Mapping[Path, 
 
 
 def _write_together(tables: Mapping[Path, SeriesSet]) -> None:
-    """All files, or none of them: each is written beside its place, and moved there when all are complete."""
+    """Each file is written beside its place, and moved there once all are complete."""
     from tsprout.data import files
 
     mark = secrets.token_hex(4)

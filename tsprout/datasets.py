@@ -6,19 +6,19 @@ failures at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprout.errors import InputError, TsproutError
+from tsprout.progress import Progress
 from tsprout.staging import from_os_error
 
 if TYPE_CHECKING:
     from tsprout.data.catalog.entry import Catalogue, Entry
     from tsprout.data.catalog.pull import Pulled
 
-Progress = Callable[[str, int, int], None]
 
 INTERRUPTED = 130
 ATTEMPTS = 5  # at every download; after one that came to nothing, the next sets get LATER

@@ -1,8 +1,11 @@
-"""Devices by the names that torch gives them: one that is not here is refused before any work."""
+"""Devices by the names that torch gives them: one that is not here is refused before any work. Torch's own generators,
+seeded for a while."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tsprout.errors import InputError
@@ -50,3 +53,26 @@ def device_of(name: str | torch.device, *, where: str = "device") -> torch.devic
         fix = f"Choose from {', '.join(devices_here())}, or use a machine that has it."
         raise InputError(f"this machine has no device {str(name)!r} that torch can use", where=where, fix=fix)
     return torch.device(name)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Torch's generators, of the processor and of ``device``, start from ``seed`` inside, and are as before afterwards.
+
+    No other one is touched, and a GPU is the current one.
+    """
+    import torch
+
+    device = torch.device(device)
+    cuda = device.type == "cuda"
+    with (
+        torch.cuda.device(device) if cuda else nullcontext(),
+        torch.random.fork_rng(devices=[device] if cuda else []),
+    ):
+        # torch.manual_seed would start those of all GPUs anew, whatever is at work there.
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed(seed)
+        elif device.type != "cpu":
+            getattr(torch, device.type).manual_seed(seed)
+        yield

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from tsprout.data.checks import check_guidance
 from tsprout.data.scaling import Scaler
-from tsprout.diffusion.samplers import solver_by_name
-from tsprout.errors import InputError, TsproutError
+from tsprout.errors import TsproutError
 from tsprout.identity import Pools, dressed, label_groups, templates
 from tsprout.likeness import Likeness
-from tsprout.limits import check_whole
-from tsprout.model import Denoiser, ModelConfig
+from tsprout.model import Denoiser
 from tsprout.nn.conditioning import Memory
+from tsprout.progress import Progress
 from tsprout.series import SeriesSet
 from tsprout.train.calibration import Calibration, calibrate
-from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.drawing import Drawing, draw_latent, series_at_once
 from tsprout.train.shots import Shots, is_shown, memory_of
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,24 +34,12 @@ class Source:
     calibration: Calibration | None
 
 
-def check_drawing(how: Mapping[str, Any], config: ModelConfig) -> None:
-    """Refuse ``steps``, ``solver`` or ``guidance`` that cannot be; ``None`` is the model's own.
-
-    Raises:
-        InputError: says which.
-    """
-    if how["steps"] is not None and check_whole(how["steps"], "steps") < 1:
-        raise InputError(f"{how['steps']} solver steps are too few", where="steps", fix="Give at least 1.")
-    check_guidance(how["guidance"], "guidance")
-    solver_by_name(how["solver"] or config.solver)
-
-
 def draw_batches(
     source: Source,
     wanted: Pools,
     *,
     length: int | None,
-    how: Mapping[str, Any],
+    how: Drawing,
     seed: int,
     batch_size: int | None,
     progress: Progress | None,
@@ -71,29 +54,30 @@ def draw_batches(
     latent = scaler.latent(shots)
     own = Shots.from_latent(latent, shots.lengths, shots.labels)
     size = batch_size or series_at_once(length or shots.length)
-    memories: dict[bytes, Memory | None] = {}
+    memories: dict[str, Memory | None] = {}
     likeness = Likeness.of(shots)
     correction = source.calibration
-    usual, n = source.model.config, sum(count for _, count in wanted)
-    if correction is not None and any(value not in (None, getattr(usual, name)) for name, value in how.items()):
+    n = sum(count for _, count in wanted)
+    if correction is not None and not how.is_usual(source.model.config):
         # It is of what the model draws by default; drawn otherwise, other levels come out.
-        correction = calibrate(source.model, own, seed=seed, row=source.row, trained=source.trained, **how)
+        correction = calibrate(source.model, own, seed=seed, row=source.row, trained=source.trained, how=how)
     for start, some in zip(range(0, n, size), templates(wanted, seed, size), strict=True):
         lengths = shots.lengths[some] if length is None else np.full(len(some), length)
         latent = np.zeros((len(some), shots.n_channels, int(lengths.max())), dtype=np.float32)
         for number, (members, prompt, steps_long) in enumerate(label_groups(shots, some, lengths)):
             rng = np.random.default_rng([seed, 2, start, number])
-            shown = own[prompt].part(rng)
-            key = prompt.tobytes()
-            if len(shown) < len(prompt) or key not in memories:
+            label = "" if own.labels is None else str(own.labels[prompt[0]])
+            alike = own.alike(label)
+            shown = alike.part(rng)
+            if len(shown) < len(alike) or label not in memories:
                 # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
-                memories[key] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
+                memories[label] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             shape = (len(members), shots.n_channels, steps_long)
-            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memories[key], **how)
+            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memories[label], how=how)
             if correction is not None:
                 # Group by group: a spectrum is that of one length, and knows nothing of what is drawn beside it.
-                drawn = correction.of("" if own.labels is None else str(own.labels[prompt[0]])).apply(drawn)
+                drawn = correction.of(label).apply(drawn)
             latent[members, :, :steps_long] = drawn
         if not np.isfinite(latent).all():
             raise TsproutError(

@@ -34,6 +34,14 @@ class InputError(TsproutError, ValueError):
     exit_code = 2
 
 
+class NotThereError(InputError):
+    """What was asked for by its ``name``, a column or the like, is not in the data (exit code 2)."""
+
+    def __init__(self, kind: str, name: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.name = name
+        super().__init__(f"there is no {kind} {name!r}", where=where, fix=fix)
+
+
 class CheckpointError(InputError):
     """A checkpoint is missing, truncated, of another format version, or not a tsprout checkpoint (exit code 2)."""
 

@@ -8,18 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from tsprout.accounts import to_json, versions
-from tsprout.errors import InputError
+from tsprout.errors import InputError, NotThereError
 from tsprout.limits import check_seed
 from tsprout.metrics.scores import Score, Scores
+from tsprout.progress import Progress
 from tsprout.report.units import check_units
 from tsprout.series import SeriesSet
 from tsprout.staging import check_file, write_file
@@ -27,9 +28,9 @@ from tsprout.staging import check_file, write_file
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tsprout.data.roles import Reading
     from tsprout.job_options import ReaderOptions
 
-Progress = Callable[[str, int, int], None]
 # Columns that may be left out of what is compared with the real series.
 _OPTIONAL = ("label_column", "static_columns", "id_column", "time_column")
 
@@ -142,7 +143,7 @@ def evaluate(
     suite: str = "quick",
     seed: int = 0,
     progress: Progress | None = None,
-    **reading: Any,
+    **reading: Unpack[Reading],
 ) -> Report:
     """Compare synthetic series with real ones.
 
@@ -211,18 +212,17 @@ def _read_other(given: Any, reading: Mapping[str, Any]) -> SeriesSet:
     while True:
         try:
             return from_object(given, **options)
-        except InputError as error:
-            absent = [
-                (key, name)
-                for key in _OPTIONAL
-                for name in ([options[key]] if isinstance(options.get(key), str) else options.get(key) or ())
-                if error.what.startswith("there is no ") and error.what.endswith(f" {name!r}")
-            ]
+        except NotThereError as error:
+            absent = {key: options[key] for key in _OPTIONAL if error.name in _named(options.get(key))}
             if not absent:
                 raise
-            key, name = absent[0]
-            left = [] if isinstance(options[key], str) else [other for other in options[key] if other != name]
-            options[key] = left or None
+            for key, names in absent.items():
+                options[key] = [other for other in _named(names) if other != error.name] or None
+
+
+def _named(given: str | Sequence[str] | None) -> Sequence[str]:
+    """The columns that an option names."""
+    return [given] if isinstance(given, str) else given or ()
 
 
 def _unnamed(series: SeriesSet) -> bool:

@@ -13,10 +13,10 @@ from tsprout.errors import InputError, TrainingError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import MODES as TRAINED_MODES
 from tsprout.nn.adapters import AdapterConfig
+from tsprout.progress import Progress
 from tsprout.train.calibration import Calibration, calibrate
 from tsprout.train.finetune import INDIFFERENT, MOST_SHOWN, FinetuneConfig, best_step, finetune
 from tsprout.train.judge import CLEAR_COPYING_RATIO, MIN_TO_HOLD_BACK, Judge, Judgement, hold_back
-from tsprout.train.loop import Progress
 from tsprout.train.shots import Shots
 
 MODES = ("auto", "prompt", *TRAINED_MODES)
@@ -120,7 +120,7 @@ def fit_model(
         TrainingError: the loss stopped being finite; with ``auto`` a model that can be shown the series does without.
     """
     if mode not in MODES:
-        raise InputError(f"there is no mode {mode!r}", where="--mode", fix=f"Choose one of: {', '.join(MODES)}.")
+        raise InputError(f"there is no mode {mode!r}", where="mode", fix=f"Choose one of: {', '.join(MODES)}.")
     begun = time.monotonic()
     shots = Shots.from_latent(latent, lengths, labels)
     fitted = _fitted(model, shots, mode, seconds=seconds, seed=seed, progress=progress, config=config)
@@ -141,7 +141,7 @@ def _fitted(
     if mode == "prompt" or (mode == "auto" and len(shots) < MIN_TO_HOLD_BACK and model.has_prompt):
         if not model.has_prompt:
             raise InputError(
-                "this model has no prompt encoder, so it has to be trained", where="--mode", fix="Choose mode full."
+                "this model has no prompt encoder, so it has to be trained", where="mode", fix="Choose mode full."
             )
         reason = (
             "asked for: the model is shown the series and not trained"

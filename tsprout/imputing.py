@@ -28,19 +28,22 @@ from tsprout.data.frames import options_of
 from tsprout.data.memory import require
 from tsprout.data.original import Original
 from tsprout.data.relative import RelativeScaling, parents_first
+from tsprout.data.roles import Reading
 from tsprout.data.scaling import Scaler
 from tsprout.data.transforms import Curve
 from tsprout.diffusion.conditioning import Spread, given
 from tsprout.diffusion.samplers import Denoise
-from tsprout.drawing import Progress, Source, check_drawing
+from tsprout.drawing import Source
 from tsprout.errors import InputError, TsproutError
 from tsprout.identity import label_groups
+from tsprout.interface import not_fitted
 from tsprout.limits import MAX_DRAWS, check_seed, check_whole
 from tsprout.model_config import ModelConfig
 from tsprout.nn.conditioning import Memory
+from tsprout.progress import Progress
 from tsprout.series import SeriesSet
 from tsprout.stitching import pieces, stitched
-from tsprout.train.drawing import draw_latent, series_at_once
+from tsprout.train.drawing import Drawing, draw_latent, series_at_once
 from tsprout.train.shots import Shots, is_shown, memory_of
 
 _TOGETHER = 512  # cells of a series that are kriged in one: their cube is what a step costs
@@ -59,8 +62,8 @@ def checked(
     data: Any,
     draws: int,
     seed: int,
-    how: dict[str, Any],
-    reader: dict[str, Any],
+    how: Drawing,
+    reader: Reading,
 ) -> tuple[SeriesSet, Original | None]:
     """The series of ``data`` as a model can fill them, and what they were read from; the shots where there are no data.
 
@@ -68,9 +71,9 @@ def checked(
         InputError: nothing has been fitted, or an argument or the data cannot be used.
     """
     if shots is None:
-        raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+        raise not_fitted()
     check_seed(seed)
-    check_drawing(how, config)
+    how.check(config)
     if type(draws) is bool or not 1 <= check_whole(draws, "draws") <= MAX_DRAWS:
         raise InputError(f"{draws} draws", where="draws", fix=f"Give a whole number from 1 to {MAX_DRAWS}.")
     if data is None and reader:
@@ -80,7 +83,7 @@ def checked(
         raise InputError("windows are no series to fill", where="window", fix=fix)
     if data is None:
         return shots, None
-    original = data if isinstance(data, Original) else Original.read(data, options_of(reader))
+    original = data if isinstance(data, Original) else Original.read(data, options_of(dict(reader)))
     return _fillable(original.series, shots), original
 
 
@@ -102,11 +105,13 @@ def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:
     return replace(series, values=values, observed=observed, channels=tuple(shots.channels))
 
 
-def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> np.ndarray:
+def all_draws(
+    source: Source, series: SeriesSet, *, draws: int, how: Drawing, seed: int, progress: Progress | None = None
+) -> np.ndarray:
     """``(draws, n, channels, length)`` float64: observed cells as they are, gaps drawn; see :func:`completions`."""
     out = np.repeat(series.values[None].astype(np.float64), draws, axis=0)
     empty = gaps(series)
-    for i, drawn in completions(source, series, draws=draws, **how):
+    for i, drawn in completions(source, series, draws=draws, how=how, seed=seed, progress=progress):
         filled = out[:, i, :, : drawn.shape[-1]]
         filled[:] = np.where(empty[i, :, : drawn.shape[-1]], drawn, filled)
     for each in out:
@@ -115,14 +120,14 @@ def all_draws(source: Source, series: SeriesSet, *, draws: int, **how: Any) -> n
 
 
 def fill(
-    source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
+    source: Source, series: SeriesSet, *, draws: int, how: Drawing, seed: int, progress: Progress | None = None
 ) -> SeriesSet:
     """The same series without gaps, each filled with the :func:`median` of ``draws`` draws.
 
     See :func:`completions` for the arguments.
     """
     values, empty = series.values.astype(np.float64), gaps(series)
-    for i, drawn in completions(source, series, draws=draws, seed=seed, progress=progress, **how):
+    for i, drawn in completions(source, series, draws=draws, how=how, seed=seed, progress=progress):
         values[i, :, : drawn.shape[-1]] = median(drawn, periods(source.scaler))
     values = np.where(empty, _settled(source.scaler, values, ~empty), series.values)
     return replace(series, values=values.astype(np.float32), observed=series.observed | empty)
@@ -149,7 +154,7 @@ def median(drawn: np.ndarray, period: np.ndarray) -> np.ndarray:
 
 
 def completions(
-    source: Source, series: SeriesSet, *, draws: int, seed: int, progress: Progress | None = None, **how: Any
+    source: Source, series: SeriesSet, *, draws: int, how: Drawing, seed: int, progress: Progress | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Every series that has gaps, drawn several times around what is observed of it.
 
@@ -157,9 +162,9 @@ def completions(
         source: a fitted model.
         series: with its channels; those longer than its shots are filled in windows of that length.
         draws: how many times.
+        how: steps, solver, guidance.
         seed: the same seed, arguments and machine give the same bits.
         progress: told ``"impute"``, series done, series in all; of long ones windows.
-        **how: ``steps``, ``solver``, ``guidance``, see :meth:`tsprout.model.Denoiser.sample`.
 
     Yields:
         its position, and ``(draws, channels, length)`` float64 in units, with its own length.
@@ -168,7 +173,7 @@ def completions(
         InputError: the model was trained on channels that it knows by their moves, or there is not the memory.
         TsproutError: the model draws what is not finite.
     """
-    work = _Work(source, series, draws, seed, progress, how)
+    work = _Work(source, series, draws, how, seed, progress)
     for number, members in enumerate(work.groups):
         length = int(series.lengths[members[0]])
         if length <= work.longest:
@@ -182,7 +187,7 @@ class _Work:
     """What :func:`completions` does: of whole series in batches, and of one long series after the other."""
 
     def __init__(
-        self, source: Source, series: SeriesSet, draws: int, seed: int, progress: Progress | None, how: dict[str, Any]
+        self, source: Source, series: SeriesSet, draws: int, how: Drawing, seed: int, progress: Progress | None
     ) -> None:
         self.source, self.series, self.draws, self.seed, self.how = source, series, draws, seed, how
         self.scaler, self.longest = values_scaler(source), source.shots.length
@@ -258,7 +263,7 @@ class _Work:
 
 
 def _drawn(
-    source: Source, rows: Tensor, spread: Spread, generator: torch.Generator, memory: Memory | None, how: dict[str, Any]
+    source: Source, rows: Tensor, spread: Spread, generator: torch.Generator, memory: Memory | None, how: Drawing
 ) -> np.ndarray:
     """Scaled series ``(n, channels, length)`` around the cells of ``rows`` that are not NaN."""
 
@@ -266,7 +271,7 @@ def _drawn(
         return given(denoise, rows, rows.isfinite(), spread)
 
     shape = (len(rows), rows.shape[1], rows.shape[2])
-    drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memory, condition=around, **how)
+    drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memory, condition=around, how=how)
     if not np.isfinite(drawn).all():
         raise TsproutError("the model produced values that are not finite", fix="Fit again with another seed or mode.")
     return drawn

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,14 @@ from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError, TsproutError
 from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, as_options, check_device
+from tsprout.progress import Progress
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
+    from tsprout.interface import Synthesizer
     from tsprout.metrics.scores import Scores
     from tsprout.series import SeriesSet
-    from tsprout.synthesizer import Sprout
 
-Progress = Callable[[str, int, int], None]
 
 KEPT = 1000
 RUN_FILES = ("synthetic.*", "summary.json", "real_vs_synthetic.png", "report.html")
@@ -60,7 +61,7 @@ def placed(path: str | Path) -> Iterator[None]:
         raise
 
 
-def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") -> Sprout:
+def load_model(name: str, checkpoint: str | None = None, device: str = "cpu") -> Synthesizer:
     """A model or baseline by name, folder or hub id; a ``CheckpointError`` says why it cannot be used.
 
     ``checkpoint``: what a baseline starts from that needs one; ``device``: where to train and to draw.
@@ -88,7 +89,7 @@ def fit_series(base: Any, real: SeriesSet, options: FitOptions, progress: Progre
         )
 
 
-def fit_report(sprout: Sprout) -> dict[str, Any]:
+def fit_report(sprout: Synthesizer) -> dict[str, Any]:
     """Which mode was kept and why, as plain values."""
     report = sprout.fit_report
     if report is None:
@@ -191,7 +192,7 @@ def sample(
 
 
 def stream(
-    sprout: Sprout,
+    sprout: Synthesizer,
     shots: SeriesSet,
     path: Path,
     options: SampleOptions,
@@ -287,6 +288,9 @@ def run(
         like, synthetic = kept.real, kept.kept()
         with watch.stage("score"):
             found = score(like, synthetic, seed=sampling.seed, progress=progress)
+            if isinstance(sampling.n, Mapping):
+                told = f"Of what was drawn, {len(synthetic):,} are scored, in the shares that labels have among yours."
+                found = replace(found, notes=(*found.notes, told))
         with watch.stage("report"):
             picture(like, synthetic, folder / "real_vs_synthetic.png")
             facts = {"model": fitting.model, "mode": str(fit_report(sprout).get("mode")), "seed": str(sampling.seed)}

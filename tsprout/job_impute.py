@@ -17,9 +17,10 @@ import numpy as np
 from tsprout.accounts import Stopwatch, peak_memory, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError
-from tsprout.job import Progress, fit_report, fit_series, load_model, placed
+from tsprout.job import fit_report, fit_series, load_model, placed
 from tsprout.job_options import FitOptions, ReaderOptions
 from tsprout.limits import DRAWS, MAX_DRAWS, MAX_LENGTH, MIN_LENGTH, check_whole
+from tsprout.progress import Progress
 from tsprout.staging import check_file, write_file
 
 if TYPE_CHECKING:

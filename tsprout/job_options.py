@@ -68,7 +68,8 @@ class FitOptions:
         """Raise :class:`InputError` for an option that cannot be."""
         if self.mode not in MODES:
             raise InputError(f"there is no mode {self.mode!r}", where="--mode", fix=f"Choose from {', '.join(MODES)}.")
-        parse_budget(self.budget)
+        with as_options():
+            parse_budget(self.budget)
         check_device(self.device)
         if self.model in registry.names():
             mode = None if self.mode == "auto" else self.mode
@@ -95,7 +96,8 @@ def as_options() -> Iterator[None]:
         yield
     except InputError as error:
         name, _, rest = (error.where or "").partition(",")
-        known = {"bounds": "--bounds", "transforms": "--transform", "mode": "--mode", "n": "-n"}.get(name)
+        usual = {name: f"--{name}" for name in ("mode", "budget")}
+        known = (usual | {"bounds": "--bounds", "transforms": "--transform", "n": "-n"}).get(name)
         if known is None:
             raise
         where = ",".join([known, *([rest] if rest else [])])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tsprout.devices import seeded
 from tsprout.diffusion.denoiser import (
     Uncertainty,
     loss_weight,
@@ -96,8 +97,7 @@ class Denoiser(nn.Module):
     def __init__(self, config: ModelConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.backbone = build_backbone(config)
         self.uncertainty = Uncertainty() if config.weighting == "learned" else None
 

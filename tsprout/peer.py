@@ -9,19 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from tsprout.baselines import registry, store
 from tsprout.baselines.contract import Baseline
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import bundled_names
 from tsprout.data.frames import from_object
+from tsprout.data.roles import Reading
 from tsprout.devices import device_of, is_name
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport
 from tsprout.identity import Wanted
+from tsprout.interface import Synthesizer
+from tsprout.progress import Progress
 from tsprout.series import SeriesSet
-from tsprout.synthesizer import Progress, Sprout
 
 _USUAL = 60.0
 
@@ -45,14 +47,14 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     return chosen if is_name(known.get("device")) else "cpu"
 
 
-def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
+def _made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
     """A baseline by its name with ``options``, for ``device`` where :func:`device_for` says that it uses that."""
     chosen = device_for(name, device, options)
     return registry.get(name)(**({} if chosen == "cpu" else {"device": chosen}) | dict(options or {}))
 
 
-class Peer(Sprout):
-    """A baseline, fitted or not, with the methods of a :class:`Sprout` and no network.
+class Peer(Synthesizer):
+    """A baseline, fitted or not, behind the same door as the pre-trained model.
 
     Attributes:
         baseline: what does the work.
@@ -84,7 +86,7 @@ class Peer(Sprout):
         """
         device_of(device)
         if str(name_or_path) in registry.names():
-            opened = cls(made(str(name_or_path), device, options))
+            opened = cls(_made(str(name_or_path), device, options))
         else:
             opened = cls(registry.load(name_or_path, device=device_for(name_or_path, device)))
         if opened.device == "cpu" and not str(device).startswith("cpu"):
@@ -101,7 +103,7 @@ class Peer(Sprout):
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         transforms: Mapping[str, str] | None = None,
         progress: Progress | None = None,
-        **reader: Any,
+        **reader: Unpack[Reading],
     ) -> Peer:
         """Fit to series; returns a new, fitted object. A baseline has no modes, and takes the time it takes.
 

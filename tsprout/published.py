@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.contract import LatentBaseline
 from tsprout.errors import InputError
+from tsprout.progress import Progress
 
 if TYPE_CHECKING:
+    from tsprout.model import Denoiser
     from tsprout.train.paper import Published
 
 _WEIGHTS = "weights."
@@ -57,22 +59,25 @@ class ImagenFew(LatentBaseline):
         Raises:
             InputError: see above.
         """
+        self._base("cpu")
+
+    def _base(self, device: str) -> Denoiser:
         from tsprout.checkpoint import load
 
         fix = "Give a folder made by tsprout pretrain with one of the paper's configurations, such as paper-6m."
         if not self.checkpoint:
             raise InputError(f"the baseline {self.name} needs a pre-trained checkpoint", where="checkpoint", fix=fix)
-        if load(self.checkpoint).model.has_prompt:
+        model = load(self.checkpoint, device=device).model
+        if model.has_prompt:
             what = f"the baseline {self.name} starts from a model without a prompt encoder, and this one has one"
             raise InputError(what, where=self.checkpoint, fix=fix)
+        return model
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
-        from tsprout.checkpoint import load
         from tsprout.train.paper import finetune_as_published
         from tsprout.train.shots import Shots
 
-        self.check()
-        model = load(self.checkpoint, device=self.device).model
+        model = self._base(self.device)
         # What lies beyond a series' end has been filled in, so that all are of one length.
         shots = Shots.from_latent(latent, np.full(len(latent), latent.shape[2]))
         self._shape = (latent.shape[1], latent.shape[2])
@@ -100,6 +105,7 @@ class ImagenFew(LatentBaseline):
     def _restore(self, state: Mapping[str, np.ndarray]) -> None:
         import torch
 
+        from tsprout.devices import device_of
         from tsprout.model import Denoiser, ModelConfig
         from tsprout.train.paper import Published
 
@@ -107,5 +113,5 @@ class ImagenFew(LatentBaseline):
         model = Denoiser(ModelConfig.from_dict(facts["config"]))
         weights = {k.removeprefix(_WEIGHTS): v for k, v in state.items() if k.startswith(_WEIGHTS)}
         model.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
-        self._tuned = Published(model.requires_grad_(False).eval(), facts["row"])
+        self._tuned = Published(model.requires_grad_(False).eval().to(device_of(self.device)), facts["row"])
         self._shape = (int(facts["shape"][0]), int(facts["shape"][1]))

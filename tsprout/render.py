@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tsprout.console import Console, Progress
+from tsprout.console import Console
+from tsprout.progress import Progress
 from tsprout.staging import readable_bytes
 
 

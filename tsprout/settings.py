@@ -19,7 +19,7 @@ def parse(text: str, where: str) -> Any:
     """
     yaml = yaml_module()
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
+    class Loader(yaml.SafeLoader):  # type: ignore[name-defined]
         """Refuses a key that is there twice, of which YAML silently takes the last."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:

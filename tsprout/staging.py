@@ -191,6 +191,40 @@ def _make(folder: Path, output: str | os.PathLike[str]) -> None:
         raise from_os_error(error, output) from error
 
 
+@contextmanager
+def staged_file(
+    target: Path, *, sync: bool = False, before: Callable[[Path], object] | None = None
+) -> Iterator[BinaryIO]:
+    """A file to write into that takes its place at ``target`` when the block ends well, and vanishes when it does not.
+
+    Args:
+        target: where the finished file goes, in place of an older one.
+        sync: be sure that it is on the disk, and there under its name.
+        before: called at the last moment with the path of the complete file; what it raises ends it all.
+
+    Yields:
+        the file, empty, open for writing and reading back; hidden, beside ``target`` (:func:`is_partial`).
+
+    Raises:
+        OSError: whatever the system refuses; :func:`write_file` says it in words.
+    """
+    partial = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        with open(partial, "x+b") as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        if before is not None:
+            before(partial)
+        os.replace(partial, target)
+        if sync:
+            _sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
 def write_file(
     path: str | os.PathLike[str], content: str | bytes | Callable[[BinaryIO], object], *, sync: bool = False
 ) -> Path:
@@ -207,30 +241,20 @@ def write_file(
         TsproutError: it cannot be written; nothing is left behind.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "xb") as file:
+        with staged_file(target, sync=sync) as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(partial, target)
-        if sync:
-            _sync_folder(target.parent)
     except OSError as error:
         raise from_os_error(error, target) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
     return target
 
 
 def is_partial(name: str, of: str = "") -> bool:
-    """Whether this is the name of a file that :func:`write_file` was writing, of the file ``of`` where it is given."""
+    """Whether this is the name of a file that :func:`staged_file` made, of the file ``of`` where it is given."""
     return name.startswith(f".{of[:50]}." if of else ".") and name.endswith(PARTIAL)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -18,32 +18,29 @@ from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
 from tsprout.data.checks import check_size, check_usable
 from tsprout.data.frames import from_object, to_object
-from tsprout.data.memory import require_drawn
+from tsprout.data.roles import Reading
 from tsprout.data.scaling import Scaler
-from tsprout.drawing import Progress, Source, check_drawing, draw_batches
+from tsprout.drawing import Source, draw_batches
 from tsprout.errors import CheckpointError, InputError
 from tsprout.fitting import UNSCALED, FitReport, fit_model
 from tsprout.hub import HubOptions, PushOptions
-from tsprout.identity import Wanted, pools, total
+from tsprout.identity import Wanted, pools
 from tsprout.imputing import all_draws, checked, fill
+from tsprout.interface import Synthesizer, not_fitted
 from tsprout.limits import DRAWS, check_seed, check_whole
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.adapters import AdapterConfig
-from tsprout.series import SeriesSet, concatenate
+from tsprout.progress import Progress
+from tsprout.series import SeriesSet
 from tsprout.train.calibration import Calibration
+from tsprout.train.drawing import Drawing
 
 
-class Sprout:
+class Sprout(Synthesizer):
     """A generator of time series: a pre-trained model and, once fitted, the shots it is to be faithful to.
 
-    Objects are not changed by their methods: :meth:`fit` returns a new one. A fitted object holds its training series.
-
     Attributes:
-        shots: the series it was fitted on, or ``None``.
-        scaler: the scaling fitted on them, or ``None``.
-        fit_report: how it was fitted, or ``None``.
-        info: what is known of the pre-trained model: sets, licences, compute.
-        notes: what of its checkpoint this tsprout could not use and did not need.
+        model: the network, ready to draw.
     """
 
     def __init__(
@@ -93,11 +90,11 @@ class Sprout:
         local_files_only: bool = False,
         token: str | bool | None = None,
         device: str = "cpu",
-    ) -> Sprout:
+    ) -> Synthesizer:
         """Load a checkpoint: a bundled name, a folder, or a Hugging Face id (``owner/model``, needs the extra ``hub``).
 
-        The name of a baseline (``tsprout.baselines.names()``), or the folder of a fitted one, gives a
-        :class:`~tsprout.peer.Peer`, which has the same methods.
+        It gives a :class:`Sprout`; the name of a baseline (``tsprout.baselines.names()``), or the folder of a fitted
+        one, a :class:`~tsprout.peer.Peer`, which has the same methods.
 
         Args:
             name_or_path: see above; ``owner/model@revision`` names a revision, too.
@@ -136,11 +133,8 @@ class Sprout:
                 notes=loaded.notes,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(
-                f"what the model was fitted on is not described completely ({error})",
-                where=str(name_or_path),
-                fix="Fit again.",
-            ) from error
+            what = f"what the model was fitted on is not described completely ({error})"
+            raise CheckpointError(what, where=str(name_or_path), fix="Fit again.") from error
 
     def save_pretrained(
         self,
@@ -151,19 +145,7 @@ class Sprout:
         repo_id: str | None = None,
         **push: Any,
     ) -> None:
-        """Write a checkpoint folder that gives the same bits when loaded. **A fitted one contains its shots.**
-
-        Args:
-            folder: to make.
-            force: replace an older checkpoint there.
-            push_to_hub: push it, too, once it is written.
-            repo_id: ``owner/name`` to push to; by default the folder's name, in the account of the token.
-            **push: see :meth:`push_to_hub`.
-
-        Raises:
-            InputError: if the folder exists and ``force`` is not set, or cannot be made.
-            CheckpointError: see :meth:`push_to_hub`.
-        """
+        """See :meth:`Synthesizer.save_pretrained`."""
         options = PushOptions(**push)
         checkpoint, name = self._checkpoint(), repo_id or Path(folder).resolve().name
         if push_to_hub:
@@ -189,26 +171,7 @@ class Sprout:
         token: str | bool | None = None,
         include_shots: bool = False,
     ) -> str:
-        """Publish the model on the Hugging Face hub, in one commit (needs the extra ``hub``).
-
-        **A fitted model contains your series**, and is refused unless you say ``include_shots=True``; it then goes to a
-        private repository unless you say ``private=False``.
-
-        Args:
-            repo_id: ``owner/name``; made if there is none.
-            private: whether only you may see a repository that is made here.
-            commit_message: of the commit.
-            revision: branch to commit to, made if there is none.
-            token: that may write there; by default the one that is stored.
-            include_shots: publish the series that the model was fitted to.
-
-        Returns:
-            the address of the commit.
-
-        Raises:
-            CheckpointError: the model is fitted and ``include_shots`` is not set, the name cannot be, the hub refuses,
-                or there is no network.
-        """
+        """See :meth:`Synthesizer.push_to_hub`."""
         options = PushOptions(private, commit_message, revision, token, include_shots)
         return checkpoints.push(self._checkpoint(), repo_id, options)
 
@@ -233,42 +196,29 @@ class Sprout:
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         transforms: Mapping[str, str] | None = None,
         progress: Progress | None = None,
-        **reader: Any,
+        **reader: Unpack[Reading],
     ) -> Sprout:
-        """Fit to a few series; returns a new, fitted object.
-
-        Args:
-            data: path of a file, :class:`SeriesSet`, pandas or polars frame, or array (then with ``axes=``).
-            mode: ``"auto"`` takes one of the next two, by series held back; ``"prompt"`` shows the model the
-                series without training; ``"full"``, ``"lora"``, ``"bias"`` and ``"token"`` fine-tune all weights,
-                low-rank adapters, biases and gains, or the dataset token.
-            budget: time for training, such as ``"30s"`` or ``"2m"``. It is turned into a number of steps by a fixed
-                cost model, so that the same seed gives the same bits; where fitting takes twice as long, on a slow
-                or busy machine, it is cut short, with a note.
-            seed: of everything random.
-            bounds: ``{channel: (lower, upper)}`` that synthetic values must keep, ``None`` for an open side.
-            transforms: ``{channel: transform}`` to override what the scaler chooses.
-            progress: called with stage, done, total.
-            **reader: how to read ``data``, see :func:`tsprout.read`.
-
-        Raises:
-            InputError: if the data or an option cannot be used.
-        """
+        """See :meth:`Synthesizer.fit`."""
         seconds = parse_budget(budget)
         seed = check_seed(seed)
-        base = self.model
         if self._trained:
-            raise InputError(
-                "this model has been trained on other series already",
-                fix="Fit the pre-trained one: Sprout.from_pretrained().fit(...).",
-            )
+            fix = "Fit the pre-trained one: Sprout.from_pretrained().fit(...)."
+            raise InputError("this model has been trained on other series already", fix=fix)
         series = from_object(data, **reader)
         check_usable(series)
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)
         latent = scaler.latent(series)
-        how: dict[str, Any] = {"seconds": seconds, "seed": seed, "labels": series.labels, "progress": progress}
-        fitted = fit_model(base, latent, series.lengths, mode, **how)
+        fitted = fit_model(
+            self.model,
+            latent,
+            series.lengths,
+            mode,
+            seconds=seconds,
+            seed=seed,
+            labels=series.labels,
+            progress=progress,
+        )
         fitted.report.notes += tuple(UNSCALED.format(repr(name)) for name in scaler.unscaled)
         return Sprout(
             fitted.model,
@@ -282,27 +232,6 @@ class Sprout:
             notes=self.notes,
         )
 
-    def sample(
-        self,
-        n: Wanted,
-        *,
-        length: int | None = None,
-        steps: int | None = None,
-        solver: str | None = None,
-        guidance: float | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Any:
-        """Draw ``n`` series, as the kind of object that was given to :meth:`fit` (a frame for a frame, ...).
-
-        See :meth:`sample_batches` for the arguments; a path or a :class:`SeriesSet` gives a :class:`SeriesSet`.
-        """
-        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        batches = self.sample_batches(n, length=length, seed=seed, progress=progress, **how)
-        assert self.shots is not None
-        require_drawn(total(n), self.shots.n_channels, int(length or self.shots.length))
-        return to_object(concatenate(list(batches)))
-
     def sample_batches(
         self,
         n: Wanted,
@@ -315,34 +244,16 @@ class Sprout:
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> Iterator[SeriesSet]:
-        """Draw ``n`` series in batches, in memory that does not grow with ``n``.
-
-        Values are in the units of the shots and keep their constraints (integers, bounds, ...). Lengths, labels, static
-        columns and time stamps follow those of the shots; nothing is missing in them.
-
-        Args:
-            n: how many, at least 1; or of each label, one after the other: ``{"normal": 100, "ill": 900}``.
-            length: time steps of every series; by default the lengths of the shots in their own shares.
-            steps: solver steps; by default the model's.
-            solver: ``"dpmpp-2m"`` or ``"heun"``; by default the model's.
-            guidance: how much of the difference that the shots make is applied, 1 for just it; by default the model's.
-                More brings series closer to what the shots have in common, and takes away from their variety.
-            seed: the same seed, arguments and machine give the same bits.
-            batch_size: series a batch; part of what fixes the bits.
-            progress: called with ``"sample"``, series done, series in all.
-
-        Raises:
-            InputError: if an argument cannot be, or the object is not fitted.
-        """
+        """See :meth:`Synthesizer.sample_batches`."""
         if self.shots is None or self.scaler is None:
-            raise InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+            raise not_fitted()
         wanted, seed = pools(self.shots, n), check_seed(seed)
         length = None if length is None else check_whole(length, "length")
         batch_size = None if batch_size is None else check_whole(batch_size, "batch_size")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"a batch of {batch_size} series", where="batch_size", fix="Give at least 1.")
-        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
-        check_drawing(how, self.config)
+        how = Drawing(steps, solver, guidance)
+        how.check(self.config)
         check_size(self.shots.n_channels, self.shots.length if length is None else length)
         return draw_batches(
             self._source(), wanted, length=length, how=how, seed=seed, batch_size=batch_size, progress=progress
@@ -358,27 +269,12 @@ class Sprout:
         guidance: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
-        **reader: Any,
+        **reader: Unpack[Reading],
     ) -> Any:
-        """Fill the gaps of series.
-
-        Args:
-            data: series with the channels of those it was fitted to, by default these; longer ones in windows.
-            draws: a gap gets the median of so many. One varies as real series do; for multiple imputation (Rubin 1987)
-                give several seeds.
-            steps, solver, guidance, seed: see :meth:`sample_batches`.
-            progress: called with ``"impute"``, series (windows of long ones) done, and all that have gaps.
-            **reader: how to read ``data``, see :func:`tsprout.read`.
-
-        Returns:
-            a copy of the data, gaps filled and all else as it was; of a file, and without data, series to seven digits.
-
-        Raises:
-            InputError: nothing has been fitted, or training was on moves, or data or an argument cannot be used.
-        """
-        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        """See :meth:`Synthesizer.impute`."""
+        how = Drawing(steps, solver, guidance)
         series, original = checked(self.shots, self.config, data, draws, seed, how, reader)
-        out = fill(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        out = fill(self._source(), series, draws=draws, how=how, seed=seed, progress=progress)
         return to_object(out) if original is None else original.filled(out)
 
     def completions(
@@ -391,12 +287,12 @@ class Sprout:
         guidance: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
-        **reader: Any,
+        **reader: Unpack[Reading],
     ) -> np.ndarray:
-        """What :meth:`impute` takes medians of; ``(draws, n_series, n_channels, length)`` float64."""
-        how: dict[str, Any] = {"steps": steps, "solver": solver, "guidance": guidance}
+        """See :meth:`Synthesizer.completions`."""
+        how = Drawing(steps, solver, guidance)
         series, original = checked(self.shots, self.config, data, draws, seed, how, reader)
-        out = all_draws(self._source(), series, draws=draws, seed=seed, progress=progress, **how)
+        out = all_draws(self._source(), series, draws=draws, how=how, seed=seed, progress=progress)
         return out if original is None else out[:, :, [series.channels.index(c) for c in original.series.channels]]
 
     def _source(self) -> Source:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tsprout.data import files, memory
 from tsprout.data.files import delimited, dialect
 from tsprout.data.roles import ReadOptions
-from tsprout.errors import InputError, MissingExtraError
+from tsprout.errors import InputError, MissingExtraError, TsproutError
 
 GOOD = "id,time,v,w\na,1,1.5,2\na,2,2.5,3\nb,1,3.5,4\nb,2,4.5,5\n"
 
@@ -83,6 +86,9 @@ def test_empty_files(tmp_path, name):
         ("id,time,v\nm\u00fcller,1,2\n".encode("latin-1"), ["line 2", "0xfc", "latin-1", "encoding="]),
         ("id,time,v\na,1,2\n".encode("utf-16"), ["utf-16"]),
         (b"\x1f\x8b\x08 cut off", ["cannot be read"]),
+        ("\ufeff", ["empty"]),
+        ("\ufeff\n \n", ["empty"]),
+        (GOOD.replace("2.5", '"2.5') + "a,2,3,4\n" * 20_000, ["too long", "quotation mark"]),
     ],
 )  # fmt: skip
 def test_csv(tmp_path, content, words):
@@ -106,8 +112,9 @@ def test_options_that_cannot_be(tmp_path):
         files.read(tmp_path / "a.csv", orientation="sideways")
     with pytest.raises(InputError, match="without a window"):
         files.read(tmp_path / "a.csv", stride=3)
-    with pytest.raises(InputError, match="unknown encoding"):
-        files.read(tmp_path / "a.csv", encoding="klingon")
+    for encoding in ("klingon", "rot13", "base64"):
+        with pytest.raises(InputError, match="unknown encoding"):
+            files.read(tmp_path / "a.csv", encoding=encoding)
 
 
 def test_errors_far_behind_the_sample(tmp_path, monkeypatch):
@@ -129,7 +136,7 @@ def test_unquotable_reasons_are_passed_on(tmp_path):
 def test_memory_is_estimated_before_reading(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(GOOD)
-    with pytest.raises(InputError, match=r"needs about .* of memory, but 100 bytes are available"):
+    with pytest.raises(InputError, match=r"needs about .* of memory, but 100 B are available"):
         files.read_with(path, ReadOptions(available_memory=100))
     series = files.read(path)
     for name in ("a.parquet", "a.npz", "a.npy", "a.jsonl", "a.ts"):
@@ -155,8 +162,6 @@ def test_available_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(memory.os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError(name)))
     assert memory.available() is None
     memory.require(10**18, None, "x")
-    assert memory.human(3.2e9) == "3.2 GB"
-    assert memory.human(999) == "999 bytes"
 
 
 def test_parquet(tmp_path):
@@ -243,6 +248,19 @@ def test_numpy_files(tmp_path):
         (['{"target": [1], "feat_static_cat": [1]}', '{"target": [1], "feat_static_cat": [1, 2]}'],
          ["feat_static_cat"]),
         ([" "], ["empty"]),
+        (['{"target": [1], "feat_static_cat": [1]}', '{"target": [1], "feat_static_cat": 1}'], ["feat_static_cat"]),
+        (['{"target": [1], "channels": 5}'], ["line 1", "'channels'"]),
+        (['{"target": [1], "times": 5}'], ["line 1", "'times'"]),
+        (['{"target": [1, 2], "times": [1, "a"]}'], ["line 1", "'times'"]),
+        (['{"target": [1], "times": [1]}', '{"target": [1], "times": ["2024-01-01"]}'], ["numbers", "texts"]),
+        (['{"target": [1], "start": ["2024"], "freq": "D"}'], ["line 1", "'start'"]),
+        (['{"target": [1], "start": "2024-01-01", "freq": 5}'], ["line 1", "'freq'"]),
+        (['{"target": [1, 2], "start": "2024-01-01", "freq": "-1D"}'], ["forward"]),
+        (['{"target": [1, 2], "start": "2024-01-01", "freq": "0D"}'], ["forward"]),
+        (['{"target": [1, 2, 3], "start": "2261-01-01", "freq": "YS"}'], ["beyond the year 2262"]),
+        (['{"target": [1' + "0" * 400 + "]}"], ["line 1", "not a number"]),
+        (['{"target": [1' + "0" * 5000 + "]}"], ["line 1", "too long"]),
+        (['{"target": ' + "[" * 100_000 + "]" * 100_000 + "}"], ["line 1", "too deep"]),
     ],
 )  # fmt: skip
 def test_json_lines(tmp_path, lines, words):
@@ -291,3 +309,21 @@ def test_ts_without_aeon(tmp_path, monkeypatch):
     path.write_text("@classLabel false\n@data\n1,2\n")
     with pytest.raises(MissingExtraError, match=r"tsprout\[ts\]"):
         files.read(path)
+
+
+_SCALAR = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.sampled_from(["a", "D", "2024-01-01"])
+)
+_JSON = st.recursive(_SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("k"), inner))
+_KEYS = ("start", "freq", "target", "times", "channels", "item_id", "label", "feat_static_cat", "feat_static_real", "x")
+_GOOD = {"start": st.just("2024-01-01"), "freq": st.just("D"), "target": st.just([1, 2]), "times": st.just([1, 2])}
+_ROW = st.fixed_dictionaries({}, optional={key: st.one_of(_GOOD.get(key, _JSON), _JSON) for key in _KEYS})
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=st.lists(_ROW, min_size=1, max_size=3))
+def test_whatever_json_lines_hold_is_read_or_refused_in_words(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("rows") / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    with contextlib.suppress(TsproutError):
+        assert len(files.read(path)) == len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import series_sets
 
+from tsprout.data import files
 from tsprout.data.checks import check_usable, likely_code, validate
 from tsprout.data.frames import from_object, to_object
-from tsprout.data.roles import naming
+from tsprout.data.roles import Reading, naming
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -286,3 +288,8 @@ def test_a_text_column_with_gaps_is_no_id(tmp_path: Path) -> None:
         assert series.n_series == 1 and series.schema is not None and series.schema.id_column is None
     wide = pd.DataFrame([[1.0, 2, 3, 4], [5, 6, 7, 9]], columns=["0", "1", "2", "3"]).assign(note=["a", None])
     assert from_object(wide).schema.id_column is None
+
+
+def test_what_reads_on_the_way_takes_all_that_read_takes() -> None:
+    own = dict(inspect.signature(files.read).parameters)
+    assert set(Reading.__annotations__) == set(own) - {"path", "progress"}

@@ -12,6 +12,7 @@ from torch import nn
 
 from tsprout.errors import InputError
 from tsprout.model import Denoiser
+from tsprout.model_config import CHOICES
 from tsprout.nn.adapters import MODES, AdapterConfig, LowRankLinear, adapt, select_trainable
 
 
@@ -73,6 +74,14 @@ def test_an_adapted_model_begins_as_the_model_it_was() -> None:
     assert not any(type(m) is nn.Linear and "base" not in n for n, m in twin.named_modules())
     with torch.no_grad():
         assert torch.equal(loss(twin), loss(model))
+
+
+@pytest.mark.parametrize("mixing", CHOICES["channel_mixing"])
+def test_every_way_of_mixing_channels_can_be_adapted(mixing: str) -> None:
+    model = Denoiser(replace(TRANSFORMER, channel_mixing=mixing))
+    select_trainable(model, "lora")
+    with torch.no_grad():
+        assert torch.isfinite(loss(model)).all()
 
 
 def test_a_low_rank_layer_is_the_sum_it_says() -> None:

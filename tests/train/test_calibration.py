@@ -22,7 +22,7 @@ from tsprout.train.calibration import (
     filter_bands,
     moments,
 )
-from tsprout.train.drawing import series_at_once
+from tsprout.train.drawing import Drawing, series_at_once
 from tsprout.train.shots import Shots
 
 
@@ -272,12 +272,12 @@ def test_the_correction_is_found_from_as_many_samples_as_are_cheap(
 ) -> None:
     drawn, solved = [], set()
 
-    def drawing(model: Denoiser, shape: tuple[int, int, int], *_: object, steps: int, **__: object) -> np.ndarray:
+    def drawing(model: Denoiser, shape: tuple[int, int, int], *_: object, how: Drawing, **__: object) -> np.ndarray:
         drawn.append(shape[0])
-        solved.add(steps)
+        solved.add(how.steps)
         return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
     monkeypatch.setattr("tsprout.train.drawing.draw_latent", drawing)
-    calibrate(woken(PADDED), Shots.from_latent(waves(3, 1, length), np.full(3, length)), seed=0, steps=40)
+    calibrate(woken(PADDED), Shots.from_latent(waves(3, 1, length), np.full(3, length)), seed=0, how=Drawing(40))
     assert sum(drawn) == count and max(drawn) <= series_at_once(length)
     assert solved == {10}

@@ -3,8 +3,9 @@
 Inside, series are tensors ``(batch, channels, length)``; networks that walk through time turn them themselves.
 Networks are trained on latents brought to the range their paper trains on (``low`` to ``high``, each channel from its
 least to its largest value), and what they draw is brought back. All randomness comes from torch's global generator,
-seeded inside :func:`seeded` and restored after it; noise is drawn on the CPU, so that a seed starts from the same
-noise on any device, but for a training on a GPU, whose steps are recorded (:mod:`tsprout.baselines._steps`).
+seeded inside :func:`~tsprout.devices.seeded` and restored after it; noise is drawn on the CPU, so that a seed starts
+from the same noise on any device, but for a training on a GPU, whose steps are recorded
+(:mod:`tsprout.baselines._steps`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tsprout.baselines._steps import Step, set_rate
 from tsprout.baselines.contract import LatentBaseline, Progress
-from tsprout.devices import device_of
+from tsprout.devices import device_of, seeded
 from tsprout.errors import InputError, TrainingError
 
 _NETWORK = "network."
@@ -58,18 +58,6 @@ class Range:
         """The inverse of :meth:`to`; a constant channel comes back constant whatever is given for it."""
         unit = (values - self.low) / (self.high - self.low)
         return np.asarray(self.least[:, None] + self.span[:, None] * unit, np.float32)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators start from ``seed`` inside, and are as before afterwards; a GPU is the current one."""
-    cuda = device.type == "cuda"
-    with (
-        torch.cuda.device(device) if cuda else nullcontext(),
-        torch.random.fork_rng(devices=[device] if cuda else []),
-    ):
-        torch.manual_seed(seed)
-        yield
 
 
 def batches(n: int, size: int) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ and dresses what is drawn (ids, times, lengths, labels). Such a method is one fi
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -29,9 +29,9 @@ from tsprout.errors import InputError, TsproutError
 from tsprout.identity import Pools, Wanted, dressed, pools, templates, total
 from tsprout.likeness import Likeness
 from tsprout.limits import check_seed
+from tsprout.progress import Progress
 from tsprout.series import SeriesSet, concatenate
 
-Progress = Callable[[str, int, int], None]
 _AT_ONCE = 512
 _CELLS_AT_ONCE = 4_000_000
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tsprout import checkpoint
 from tsprout.bench.spec import Cell, ModelSpec
 from tsprout.data.protocols import Split
 from tsprout.data.scaling import Scaler
 from tsprout.errors import TsproutError
 from tsprout.fitting import fit_model
+from tsprout.interface import Synthesizer
 from tsprout.model import Denoiser
-from tsprout.peer import Peer, is_peer, made
+from tsprout.peer import Peer, is_peer
 from tsprout.series import SeriesSet
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import draw
@@ -54,20 +56,20 @@ def generate(cell: Cell, split: Split, n: int, *, device: str = "cpu") -> tuple[
     return values, facts | {"seconds": seconds}
 
 
-def open_model(model: ModelSpec, device: str = "cpu") -> Sprout:
+def open_model(model: ModelSpec, device: str = "cpu") -> Synthesizer:
     """The pre-trained model or the baseline, not fitted.
 
     Raises:
         InputError: there is none.
     """
-    if is_peer(model.model) and model.options:
-        return Peer(made(model.model, device, model.options))
+    if is_peer(model.model):
+        return Peer.open(model.model, device, model.options)
     return Sprout.from_pretrained(model.model, device=device)
 
 
-def _fitted(cell: Cell, split: Split, device: str) -> Sprout:
+def _fitted(cell: Cell, split: Split, device: str) -> Synthesizer:
     sprout, model = open_model(cell.model, device), cell.model
-    if isinstance(sprout, Peer):
+    if not isinstance(sprout, Sprout):
         return sprout.fit(split.shots, seed=cell.seed)
     if model.fit == "product":
         return sprout.fit(split.shots, mode=model.mode, budget=model.budget, seed=cell.seed)
@@ -96,7 +98,7 @@ def from_scratch(model: Denoiser, shots: SeriesSet, *, config: FinetuneConfig = 
 
 def _published(cell: Cell, split: Split, n: int, device: str) -> tuple[np.ndarray, dict[str, Any], float]:
     """Series, facts, and when the fit was over; scaled by the protocol's scaler, as published."""
-    model = Sprout.from_pretrained(cell.model.model, device=device).model
+    model = checkpoint.load(cell.model.model, device=device).model
     values = _values(split)
     shots = Shots.from_latent(values if split.scaled else split.scaler.transform(values), split.shots.lengths)
     steps = cell.model.fit_steps or STEPS

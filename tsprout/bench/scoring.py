@@ -50,7 +50,7 @@ def score(cell: Cell, split: Split, values: np.ndarray, beside: Path) -> dict[st
     lock = Lock(beside / task_hash(cell))
     if exact:
         found = {"value": _exact(real, values, cell.suite, cell.seed)}
-        found["within"] = found["value"].pop("within")  # type: ignore[arg-type]
+        found["within"] = found["value"].pop("within")
         near = copying(values, shots, real, seed=cell.seed)
         found["value"] |= {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
         place = beside / f"{task_hash(cell)}.{len(values)}.json"

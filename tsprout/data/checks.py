@@ -144,9 +144,10 @@ def check_guidance(guidance: float | None, where: str) -> None:
     Raises:
         InputError: it is not a number from 0 to :data:`MAX_GUIDANCE`.
     """
-    if guidance is not None and not 0 <= guidance <= MAX_GUIDANCE:
+    number = isinstance(guidance, int | float | np.integer | np.floating) and not isinstance(guidance, bool)
+    if guidance is not None and not (number and 0 <= guidance <= MAX_GUIDANCE):
         fix = f"Give a number from 0 to {MAX_GUIDANCE:g}; 1 follows the model."
-        raise InputError(f"a guidance of {guidance:g} makes no sense", where=where, fix=fix)
+        raise InputError(f"a guidance of {guidance} makes no sense", where=where, fix=fix)
 
 
 def check_size(channels: int, length: int) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from tsprout.errors import InputError
+from tsprout.staging import readable_bytes
 
 MEMINFO = Path("/proc/meminfo")
 
@@ -43,7 +44,9 @@ def require(
     there = available() if at_hand is None else at_hand
     if there is not None and needed > there:
         raise InputError(
-            f"{what} about {human(needed)} of memory, but {human(there)} are available", where=where, fix=fix
+            f"{what} about {readable_bytes(needed)} of memory, but {readable_bytes(there)} are available",
+            where=where,
+            fix=fix,
         )
 
 
@@ -56,12 +59,3 @@ def require_drawn(n: int, channels: int, length: int) -> None:
     # A float and whether it is observed, once in batches and once put together.
     fix = "Draw them with sample_batches(...), or with tsprout sample straight into a file."
     require(10 * n * channels * length, None, "n", what=f"{n:,} series need", fix=fix)
-
-
-def human(n_bytes: float) -> str:
-    """Bytes in words: ``3.2 GB``."""
-    for unit in ("bytes", "KB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"

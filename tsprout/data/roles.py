@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from tsprout.data.timestamps import alias_of, sniff_style
-from tsprout.errors import InputError
+from tsprout.errors import InputError, NotThereError
 from tsprout.limits import check_whole
 
 ID_NAMES = (
@@ -81,6 +81,25 @@ class ReadOptions:
             raise InputError(f"day_first cannot be {self.day_first!r}", fix="Give True or False.")
         if self.stride is not None and self.window is None:
             raise InputError("a stride was given without a window", fix="Give window, too.")
+
+
+class Reading(TypedDict, total=False):
+    """The options of :func:`tsprout.read` as keywords of what reads on the way to something else."""
+
+    format: str | None
+    id_column: str | None
+    time_column: str | None
+    channels: Sequence[str] | None
+    label_column: str | None
+    static_columns: Sequence[str] | None
+    axes: str | None
+    window: int | None
+    stride: int | None
+    orientation: str | None
+    missing_codes: Sequence[str | float] | None
+    day_first: bool | None
+    every: Any
+    encoding: str
 
 
 _OPTIONS = tuple(option.name for option in fields(ReadOptions) if option.name not in ("available_memory", "rows"))
@@ -169,7 +188,7 @@ def _check_asked(columns: Sequence[str], options: ReadOptions, where: str) -> No
             close = difflib.get_close_matches(name, list(columns), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             shown = ", ".join(map(repr, columns[:30])) + (" ..." if len(columns) > 30 else "")
-            raise InputError(f"there is no column {name!r}", where=where, fix=f"Columns there are: {shown}.{hint}")
+            raise NotThereError("column", name, where=where, fix=f"Columns there are: {shown}.{hint}")
     given = [name for name in asked if name is not None]
     doubled = sorted({name for name in given if given.count(name) > 1})
     if doubled:

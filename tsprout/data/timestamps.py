@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsprout.arrays import COUNT_LATER
 from tsprout.errors import InputError
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ def expand(start: np.datetime64, frequency: str, n: int) -> np.ndarray:
     A start that is not itself on the frequency's grid (GluonTS starts months on their first day) keeps day and time.
 
     Raises:
-        InputError: the frequency is unknown to pandas.
+        InputError: the frequency is unknown to pandas, or leads backwards or too far.
     """
     import pandas as pd
 
@@ -299,7 +300,17 @@ def expand(start: np.datetime64, frequency: str, n: int) -> np.ndarray:
         raise InputError(
             f"unknown frequency {frequency!r}", fix="Use a pandas offset alias such as h, 15min, D or MS."
         ) from None
-    first = pd.Timestamp(start)
+    if offset.n <= 0:
+        raise InputError(f"times cannot go on by {frequency!r}", fix="Give a step that leads forward.")
+    try:
+        return _expanded(pd.Timestamp(start), offset, n)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        raise InputError(f"{n:,} steps of {frequency!r} lead beyond the year 2262", fix=COUNT_LATER) from None
+
+
+def _expanded(first: Any, offset: Any, n: int) -> np.ndarray:
+    import pandas as pd
+
     months = {"M": 1, "Q": 3, "Y": 12}.get(offset.name[0]) if offset.name.partition("-")[0] in _CALENDAR else None
     if offset.is_on_offset(first):
         index = pd.date_range(first, periods=n, freq=offset)

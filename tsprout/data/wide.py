@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsprout.data.long import LongBuilder
+from tsprout.data.long import LongBuilder, RowName
 from tsprout.data.memory import require
 from tsprout.data.roles import ReadOptions, Roles, refuse_every
 from tsprout.data.timestamps import (
@@ -27,6 +27,8 @@ from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from tsprout.data.schema import Schema
 
 CHANNEL = "value"
@@ -35,7 +37,7 @@ CHANNEL = "value"
 class WideBuilder(LongBuilder):
     """Collects batches of a wide table; the time steps are what channels are in a long one."""
 
-    def __init__(self, roles: Roles, options: ReadOptions, where: str, row_name) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, roles: Roles, options: ReadOptions, where: str, row_name: RowName) -> None:
         roles.channels = roles.steps
         super().__init__(roles, options, where, row_name)
 
@@ -120,7 +122,7 @@ def headers(schema: Schema, length: int, series: SeriesSet) -> list[str]:
     return known + [f"{prefix}{last + k:0{width}d}" for k in range(1, length - len(known) + 1)]
 
 
-def _array(texts: list[str]):  # type: ignore[no-untyped-def]
+def _array(texts: list[str]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(texts, pa.string())

@@ -28,8 +28,7 @@ from tsprout.metrics.reference import Reference, align, check
 from tsprout.metrics.registry import pair_metrics
 from tsprout.metrics.scores import Score, Scores
 from tsprout.metrics.splits import Split, gapped, gaussian, split, spread, without_shots
-
-Progress = Callable[[str, int, int], None]
+from tsprout.progress import Progress
 
 FEW = 20
 

@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike
 
 from tsprout.metrics import describe
 from tsprout.metrics.base import PairMetric
-from tsprout.metrics.evaluate import Progress
 from tsprout.metrics.paper.repeats import Repeats
 from tsprout.metrics.reference import Reference, align
 from tsprout.metrics.registry import SUITES
 from tsprout.metrics.scores import Score
 from tsprout.metrics.splits import gaussian, split, spread, without_shots
 from tsprout.metrics.verdicts import NOT_APPLICABLE, Interval, fidelity_verdict
+from tsprout.progress import Progress
 
 SPLITS = 3
 ENCODERS = 2  # of Context-FID in every split

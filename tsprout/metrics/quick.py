@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from tsprout.metrics.evaluate import Progress, evaluate
+from tsprout.metrics.evaluate import evaluate
 from tsprout.metrics.scores import Scores
+from tsprout.progress import Progress
 
 
 def quick_scores(

@@ -16,7 +16,7 @@ from tsprout.metrics import describe
 from tsprout.metrics.augmentation import AUGMENTATION, AUGMENTED_CLASSES, Gain, augmentation
 from tsprout.metrics.base import Metric
 from tsprout.metrics.classification import CLASSIFICATION, classes, with_labels
-from tsprout.metrics.evaluate import Progress, evaluate
+from tsprout.metrics.evaluate import evaluate
 from tsprout.metrics.membership import MEMBERSHIP, Membership, membership
 from tsprout.metrics.paper_suite import SPLITS, paper_suite
 from tsprout.metrics.reference import align
@@ -32,6 +32,7 @@ from tsprout.metrics.verdicts import (
     UNCLEAR,
     Interval,
 )
+from tsprout.progress import Progress
 
 Labels = tuple[ArrayLike, ArrayLike, ArrayLike]
 

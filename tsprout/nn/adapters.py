@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsprout.devices import seeded
 from tsprout.errors import InputError
 
 MODES = ("full", "lora", "bias", "token")
@@ -71,8 +72,7 @@ def select_trainable(model: nn.Module, mode: str, *, seed: int = 0) -> AdapterCo
         InputError: for an unknown mode, or "token" on a model without dataset tokens.
     """
     if mode == "lora":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             config = AdapterConfig()
             adapt(model, config)
         return config

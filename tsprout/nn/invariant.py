@@ -36,7 +36,7 @@ class ChannelBlock(nn.Module):
 
     def __init__(self, inner: int, width: int, period: float, *, attend: bool) -> None:
         super().__init__()
-        self.parts = 2 if attend else 1
+        self.parts, self.width = 2 if attend else 1, width
         self.modulate = nn.Linear(width, 3 * self.parts * inner)
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
@@ -47,7 +47,7 @@ class ChannelBlock(nn.Module):
         """``x (batch, channels, columns, inner)``, ``vector (batch or 1, width)``, ``positions (1, columns)``."""
         inner = x.shape[-1]
         if vector is None:
-            vector = x.new_zeros(1, self.modulate.in_features)
+            vector = x.new_zeros(1, self.width)
             changes = vector.new_zeros(3, self.parts, 1, 1, 1, inner)
         else:
             changes = self.modulate(vector).view(-1, 3, self.parts, 1, 1, inner).permute(1, 2, 0, 3, 4, 5)

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import secrets
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tsprout.errors import InputError, TsproutError
+from tsprout.errors import InputError
 from tsprout.metrics.scores import Score, Scores
 from tsprout.report import heat, words
 from tsprout.report.scale import scale, span
 from tsprout.report.sections import sections
 from tsprout.report.svg import clean, number, shorten
 from tsprout.series import SeriesSet
+from tsprout.staging import write_file
 
 _MOST_NAMED = 256
 _NAVIGATION = (
@@ -55,18 +54,7 @@ def write_report(
         InputError: the sets do not fit each other or are empty.
         TsproutError: the file cannot be written.
     """
-    path = Path(path)
-    page = render_report(real, synthetic, scores, shots=shots, title=title, facts=facts)
-    temporary = path.with_name(f".{path.name[:200]}.tsprout-{secrets.token_hex(6)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(page.encode("utf-8"))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise TsproutError(f"the report cannot be written: {error.strerror or error}", where=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_file(path, render_report(real, synthetic, scores, shots=shots, title=title, facts=facts))
 
 
 def render_report(

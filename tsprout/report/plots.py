@@ -8,8 +8,6 @@ caller is touched.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import textwrap
 import warnings
 from pathlib import Path
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.errors import InputError, TsproutError
+from tsprout.errors import InputError
+from tsprout.staging import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -285,13 +284,4 @@ def save_figure(figure: Figure, path: Path) -> Path:
     Raises:
         TsproutError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:200]}.tsprout-{secrets.token_hex(6)}")
-    try:
-        with open(temporary, "xb") as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
-        os.replace(temporary, path)
-    except OSError as error:
-        raise TsproutError(f"the picture cannot be written: {error.strerror or error}", where=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_file(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))

@@ -21,7 +21,7 @@ import torch
 from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
-from tsprout.train.drawing import draw_many
+from tsprout.train.drawing import USUAL, Drawing, draw_many
 from tsprout.train.shots import Shots, memory_of
 
 # The correction is no better than the samples it is found from: as many as these time steps, within limits.
@@ -154,7 +154,7 @@ def calibrate(
     seed: int,
     row: int | None = None,
     trained: bool = False,
-    **how: Any,
+    how: Drawing = USUAL,
 ) -> Calibration:
     """The correction that gives samples of ``model``, shown ``shots``, the level, spread and spectrum of the shots; of
     those of each label, where two or more have it.
@@ -165,16 +165,16 @@ def calibrate(
         seed: of the samples it is found from.
         row: in the model's token table; none by default.
         trained: whether it has been trained on them.
-        **how: ``steps``, ``solver`` and ``guidance``, where others than the model's own; steps are at most ten.
+        how: it draws, where otherwise than usual; steps are at most ten.
     """
-    how["steps"] = min(_MOST_STEPS, how.get("steps") or model.config.steps)
+    how = replace(how, steps=min(_MOST_STEPS, how.steps or model.config.steps))
 
     def found(some: Shots, share: int) -> Calibration:
         channels, length = some.values.shape[1], int(np.median(some.lengths))
         count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
         generator, memory = torch.Generator().manual_seed(seed), memory_of(model, some)
         count = max(min(_OF_EACH, count), count // share)
-        drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, **how)
+        drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, how=how)
         return correction(drawn, some, trained=trained)
 
     by_label = shots.by_label()

@@ -192,7 +192,7 @@ def to_yaml(config: PretrainConfig) -> str:
 def _model(values: dict[str, Any], where: str) -> ModelConfig:
     preset = values.pop("preset", None)
     if preset is None:
-        return _fill(ModelConfig, values, where)  # type: ignore[no-any-return]
+        return _fill(ModelConfig, values, where)
     if preset not in CONFIGS:
         fix = f"Choose one of: {', '.join(CONFIGS)}."
         raise InputError(f"there is no model called {preset!r}", where=f"{where}: preset", fix=fix)

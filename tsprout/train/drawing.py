@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from tsprout.model import Denoiser
+from tsprout.data.checks import check_guidance
+from tsprout.diffusion.samplers import Denoise, solver_by_name
+from tsprout.errors import InputError
+from tsprout.limits import check_whole
+from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.conditioning import Memory
 
 # Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
 _CELLS_AT_ONCE = 6144
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a model draws, see :meth:`tsprout.model.Denoiser.sample`; ``None`` is its own choice."""
+
+    steps: int | None = None
+    solver: str | None = None
+    guidance: float | None = None
+
+    def check(self, config: ModelConfig) -> None:
+        """Refuse what a model of this configuration cannot do.
+
+        Raises:
+            InputError: says which.
+        """
+        if self.steps is not None and check_whole(self.steps, "steps") < 1:
+            raise InputError(f"{self.steps} solver steps are too few", where="steps", fix="Give at least 1.")
+        check_guidance(self.guidance, "guidance")
+        solver_by_name(self.solver or config.solver)
+
+    def is_usual(self, config: ModelConfig) -> bool:
+        """Whether a model of this configuration draws so by itself."""
+        return all(value in (None, getattr(config, name)) for name, value in vars(self).items())
+
+
+USUAL = Drawing()
 
 
 def series_at_once(length: int) -> int:
@@ -26,7 +58,8 @@ def draw_latent(
     *,
     row: int | None = None,
     memory: Memory | None = None,
-    **how: Any,
+    how: Drawing = USUAL,
+    condition: Callable[[Denoise], Denoise] | None = None,
 ) -> np.ndarray:
     """One batch ``(n, channels, length)``, float32, scaled.
 
@@ -36,17 +69,35 @@ def draw_latent(
         generator: of the noise.
         row: in the model's token table; none by default.
         memory: of the shots it is shown, encoded; none by default.
-        **how: ``steps``, ``solver``, ``guidance``, see :meth:`tsprout.model.Denoiser.sample`.
+        how: steps, solver, guidance.
+        condition: see :meth:`tsprout.model.Denoiser.sample`.
     """
     rows = None if row is None else torch.full((1,), row, device=model.device)
-    drawn: np.ndarray = model.sample(shape, generator, rows=rows, memory=memory, **how).cpu().numpy()
+    drawn: np.ndarray = model.sample(
+        shape,
+        generator,
+        rows=rows,
+        memory=memory,
+        steps=how.steps,
+        solver=how.solver,
+        guidance=how.guidance,
+        condition=condition,
+    ).numpy(force=True)
     return drawn
 
 
 def draw_many(
-    model: Denoiser, n: int, channels: int, length: int, generator: torch.Generator, **how: Any
+    model: Denoiser,
+    n: int,
+    channels: int,
+    length: int,
+    generator: torch.Generator,
+    *,
+    row: int | None = None,
+    memory: Memory | None = None,
+    how: Drawing = USUAL,
 ) -> np.ndarray:
-    """``(n, channels, length)`` batch by batch from one generator; ``how`` as in :func:`draw_latent`."""
+    """``(n, channels, length)`` batch by batch from one generator; the rest as in :func:`draw_latent`."""
     size = series_at_once(length)
     shapes = [(min(size, n - done), channels, length) for done in range(0, n, size)]
-    return np.concatenate([draw_latent(model, shape, generator, **how) for shape in shapes])
+    return np.concatenate([draw_latent(model, shape, generator, row=row, memory=memory, how=how) for shape in shapes])

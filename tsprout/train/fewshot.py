@@ -33,7 +33,7 @@ from tsprout.metrics.registry import METRICS, QUICK
 from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
-from tsprout.train.drawing import draw_many
+from tsprout.train.drawing import Drawing, draw_many
 from tsprout.train.shots import Shots, memory_of
 
 SIZE = 500
@@ -205,10 +205,10 @@ def draw(
     was = model.training
     model.eval()
     memory = memory_of(model, shots)
-    fix = calibrate(model, shots, seed=seed, steps=steps, row=row) if calibrated and model.has_prompt else None
+    fix = calibrate(model, shots, seed=seed, row=row, how=Drawing(steps)) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])
-    drawn = draw_many(model, n, channels, length, generator, row=row, memory=memory, steps=steps)
+    drawn = draw_many(model, n, channels, length, generator, row=row, memory=memory, how=Drawing(steps))
     model.train(was)
     if fix is not None:
         drawn = fix.apply(drawn)

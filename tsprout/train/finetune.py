@@ -19,8 +19,9 @@ from torch import Tensor
 from tsprout.errors import InputError
 from tsprout.model import Denoiser
 from tsprout.nn.adapters import AdapterConfig, select_trainable
+from tsprout.progress import Progress
 from tsprout.train.judge import Judgement
-from tsprout.train.loop import Loop, LoopConfig, Progress
+from tsprout.train.loop import Loop, LoopConfig
 from tsprout.train.shots import Shots, encode_prompts
 
 # Share of a score that a few held-back series cannot tell. Within it longer training is better: it teaches the fine

@@ -23,7 +23,7 @@ from torch import Tensor
 from tsprout.errors import TrainingError
 from tsprout.model import Denoiser
 from tsprout.train.calibration import correction
-from tsprout.train.drawing import draw_latent
+from tsprout.train.drawing import Drawing, draw_latent
 from tsprout.train.shots import Shots, memory_of
 
 MIN_TO_HOLD_BACK = 5
@@ -127,7 +127,7 @@ class Judge:
             shape = (max(_FEWEST, _SAMPLES // len(labels)), own.values.shape[1], int(length))
             memory, generator = memory_of(model, own), torch.Generator().manual_seed(self.seed)
             steps = min(_MOST_STEPS, model.config.steps)
-            raw = draw_latent(model, shape, generator, row=row, memory=memory, steps=steps)
+            raw = draw_latent(model, shape, generator, row=row, memory=memory, how=Drawing(steps))
             if not np.isfinite(raw).all():
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
             fix = correction(raw, own, trained=trained)

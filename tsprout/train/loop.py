@@ -25,13 +25,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from tsprout.devices import seeded
 from tsprout.errors import CheckpointError, InputError, TrainingError
 from tsprout.staging import write_file
 from tsprout.train.engine import Engine
 from tsprout.train.muon import Muon
 
 STATE = "state.safetensors"
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -208,9 +208,8 @@ class Loop:
         device, generator = self.parameters[0].device, self.generator
         if self.numbered:
             generator = torch.Generator().manual_seed(_mixed(self.config.seed, number))
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            # Not from our generator: a step resumed, or run without dropout, must find the same state there.
-            torch.manual_seed(((self.config.seed + 1) * 1_000_003 + number) % 2**64)
+        # Not from our generator: a step resumed, or run without dropout, must find the same state there.
+        with seeded(((self.config.seed + 1) * 1_000_003 + number) % 2**64, device):
             with self.engine.autocast():
                 found = self.loss(generator)
             loss, tally = found if isinstance(found, tuple) else (found, found.new_zeros(0))

@@ -17,8 +17,9 @@ from torch import Tensor
 from tsprout.diffusion.denoiser import training_sigma
 from tsprout.errors import InputError
 from tsprout.model import Denoiser
+from tsprout.progress import Progress
 from tsprout.train.finetune import with_new_token
-from tsprout.train.loop import Loop, LoopConfig, Progress
+from tsprout.train.loop import Loop, LoopConfig
 from tsprout.train.shots import Shots
 
 STEPS, BATCH = 1000, 2048

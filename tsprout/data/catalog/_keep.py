@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +14,7 @@ from tsprout import __version__
 from tsprout.data.catalog.folders import VARIABLE
 from tsprout.data.catalog.sets import file_digest, receipt_place
 from tsprout.errors import InputError
-from tsprout.staging import from_os_error, is_disk_full
+from tsprout.staging import from_os_error, is_disk_full, staged_file
 
 RECEIPT = 1  # version of the receipt's form
 
@@ -58,20 +56,13 @@ def _whole(path: Path, write: Callable[[IO[bytes]], None], before: Callable[[], 
 
     ``before`` is called at the last moment.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        checksum = file_digest(Path(name))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+    checksum = ""
+
+    def complete(partial: Path) -> None:
+        nonlocal checksum
+        checksum = file_digest(partial)
         before()
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+
+    with staged_file(path, sync=True, before=complete) as file:
+        write(file)
     return checksum

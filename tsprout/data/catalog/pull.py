@@ -30,10 +30,9 @@ from tsprout.data.catalog.content import agreement
 from tsprout.data.catalog.entry import Catalogue, Entry, catalogue
 from tsprout.data.catalog.folders import cache_folder, data_folders
 from tsprout.errors import InputError, TsproutError
+from tsprout.progress import Progress
 
 DOWNLOADS = "downloads"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

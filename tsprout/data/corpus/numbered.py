@@ -87,7 +87,7 @@ class NumberedStream(Generic[Item]):
         # Of a copy: the stream is not held by its own workers, and they end when it does.
         loader: DataLoader[Item] = DataLoader(
             _Numbered(copy.copy(self)),  # type: ignore[arg-type]
-            sampler=numbers,  # type: ignore[arg-type]
+            sampler=numbers,
             batch_size=None,
             collate_fn=_as_it_is,
             num_workers=self.workers,

@@ -18,8 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsprout.data.files.packing import is_called_packed
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
+from tsprout.staging import check_file
 
 if TYPE_CHECKING:
     from tsprout.data.files._writer import Writer
@@ -144,7 +146,7 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
 
 def extension(path: Path, format: str | None = None) -> str:
     """The end of a path that says its format: ``.csv``, ``.csv.gz``; that of ``format`` where the path says another."""
-    packed = path.suffix if path.suffix.lower() == ".gz" else ""
+    packed = path.suffix if is_called_packed(path) else ""
     inner = path.with_suffix("").suffix if packed else path.suffix
     if format is not None and EXTENSIONS.get(inner.lower()) != (family := family_of(path, format)):
         inner = f".{family}"
@@ -166,7 +168,7 @@ def family_of(path: Path, format: str | None = None) -> str:
             )
         return family
     suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
+    if is_called_packed(path):
         suffixes.pop()
         family = EXTENSIONS.get(suffixes[-1] if suffixes else "", "")
         if family in ("csv", "jsonl"):
@@ -213,9 +215,7 @@ def open_writer(
     target = Path(path)
     family = family_of(target, format)
     known = like.schema if isinstance(like, SeriesSet) else like
-    from tsprout.data.files._writer import check_target
-
-    check_target(target, force)
+    check_file(target, force=force)
     kind: type[Writer]
     form = family
     if family in ("csv", "parquet"):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -15,14 +13,14 @@ import numpy as np
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError, TsproutError
 from tsprout.series import SeriesSet
+from tsprout.staging import check_file, from_os_error, staged_file
 
 
 class Writer:
     """Context manager that takes batches of series and, on a clean exit, leaves one finished file.
 
-    The bytes go to a temporary file in the same folder, which takes the file's place at the very end. After an
-    exception, Ctrl-C included, or a full disk nothing is left. Subclasses fill in :meth:`_begin`, :meth:`_add` and
-    :meth:`_end`.
+    After an exception, Ctrl-C included, or a full disk nothing is left (:func:`tsprout.staging.staged_file`).
+    Subclasses fill in :meth:`_begin`, :meth:`_add` and :meth:`_end`.
     """
 
     def __init__(
@@ -39,23 +37,23 @@ class Writer:
         self.n_series, self.channels, self.length, self.force = n_series, tuple(channels), length, force
         self.written = 0
         self._file: IO[bytes] | None = None
-        self._temporary: Path | None = None
+        self._stack = ExitStack()
 
     @property
     def file(self) -> IO[bytes]:
-        """The temporary file, open for writing."""
+        """The file that is to take its place, open for writing."""
         if self._file is None:
             raise TsproutError("the writer is not open", fix="Use it in a with statement.")
         return self._file
 
     def __enter__(self) -> Writer:
-        check_target(self.path, self.force)
+        check_file(self.path, force=self.force)
+        # It takes a while: what has come to lie there meanwhile is somebody's.
+        staged = staged_file(self.path, sync=True, before=lambda _: check_file(self.path, force=self.force))
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", suffix=".tmp", dir=self.path.parent)
+            self._file = self._stack.enter_context(staged)
         except OSError as error:
-            raise TsproutError(f"cannot write here: {error.strerror or error}", where=str(self.path.parent)) from None
-        self._temporary = Path(name)
-        self._file = os.fdopen(handle, "w+b")
+            raise from_os_error(error, self.path) from error
         return self
 
     def write(self, batch: SeriesSet) -> None:
@@ -78,19 +76,22 @@ class Writer:
                 self._begin(batch)
             self._add(batch)
         except OSError as error:
-            raise self._failed(error) from error
+            raise from_os_error(error, self.path) from error
         self.written += batch.n_series
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                self._complete()
+            if error is None:
+                with self._stack:
+                    self._complete()
         except OSError as caught:
-            raise self._failed(caught) from caught
+            raise from_os_error(caught, self.path) from caught
         finally:
             self._discard()
+            self._stack.__exit__(kind, error, trace)
+            self._file = None
 
     def _complete(self) -> None:
         if self.written == 0 and self.n_series == 0:
@@ -100,34 +101,6 @@ class Writer:
                 f"{self.written} series were written, but {self.n_series} were announced", where=str(self.path)
             )
         self._end()
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        assert self._temporary is not None
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(self._temporary, 0o666 & ~mask)
-        # It took a while: what has come to lie there meanwhile is somebody's.
-        check_target(self.path, self.force)
-        os.replace(self._temporary, self.path)
-        self._temporary = None
-
-    def _discard(self) -> None:
-        """Close and remove whatever is left of the temporary file."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
-            self._temporary = None
-
-    def _failed(self, error: OSError) -> TsproutError:
-        return TsproutError(
-            f"writing failed: {error.strerror or error}",
-            where=str(self.path),
-            fix="Nothing was left behind. Free some space, or write to another folder.",
-        )
 
     def _begin(self, batch: SeriesSet) -> None:
         raise NotImplementedError
@@ -138,21 +111,8 @@ class Writer:
     def _end(self) -> None:
         """Write what comes after the last batch."""
 
-
-def check_target(path: Path, force: bool) -> None:
-    """Refuse a path that cannot or must not be written.
-
-    Raises:
-        InputError: it exists (without ``force``), is a folder, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise InputError("this is a folder, not a file", where=str(path), fix="Give a file name.")
-    if path.exists() and not force:
-        raise InputError(
-            "the file exists already", where=str(path), fix="Choose another name, or overwrite with force."
-        )
-    if not path.parent.is_dir():
-        raise InputError("the folder does not exist", where=str(path.parent), fix="Create it first.")
+    def _discard(self) -> None:
+        """Let go of what else was used, whether it ended well or not."""
 
 
 def _nothing(channels: Sequence[str], length: int) -> SeriesSet:

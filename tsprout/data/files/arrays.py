@@ -26,7 +26,7 @@ from tsprout.data.precision import array_notices
 from tsprout.data.roles import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import infer_frequency
-from tsprout.errors import InputError
+from tsprout.errors import InputError, NotThereError
 from tsprout.series import AXES, SeriesSet, as_objects, check_axes, to_ncl
 
 VALUE_KEYS = ("values", "series", "data", "X", "x", "arr_0")
@@ -110,7 +110,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
     }
     for option in (options.id_column, options.time_column, options.label_column, *(options.static_columns or ())):
         if option is not None and option not in arrays:
-            raise InputError(f"there is no array {option!r}", fix=f"Arrays there are: {', '.join(arrays)}.")
+            raise NotThereError("array", option, fix=f"Arrays there are: {', '.join(arrays)}.")
     names = [str(c) for c in arrays["channels"]] if "channels" in arrays else None
     axes = check_axes(_axes(arrays, key, names, options), values.shape)
     static = {k[len(STATIC) :]: k for k in arrays if k.startswith(STATIC) and not k.endswith(MISSING)}
@@ -120,7 +120,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
         if names is not None:
             unknown = [c for c in options.channels if c not in names]
             if unknown:
-                raise InputError(f"there is no channel {unknown[0]!r}", fix=f"Channels there are: {', '.join(names)}.")
+                raise NotThereError("channel", unknown[0], fix=f"Channels there are: {', '.join(names)}.")
             picked = [names.index(c) for c in options.channels]
         names = list(options.channels) if picked is None else names
     known = {key, "observed", "lengths", "channels", "axes", "timezone", *roles.values(), *static.values()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 from collections import Counter
 from pathlib import Path
@@ -16,12 +15,14 @@ from tsprout.data import numbers, tables
 from tsprout.data.files import dialect as dialects
 from tsprout.data.files._writer import Writer
 from tsprout.data.files.dialect import Dialect
+from tsprout.data.files.packing import is_called_packed, packer
 from tsprout.data.long import LongBuilder, attach
-from tsprout.data.memory import human, require
+from tsprout.data.memory import require
 from tsprout.data.roles import ReadOptions, Roles, assign
 from tsprout.data.wide import WideBuilder
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
+from tsprout.staging import readable_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +81,7 @@ def _check_size(path: Path, dialect: Dialect, roles: Roles, options: ReadOptions
     require(needed, options.available_memory, str(path))
     if rows < MANY_ROWS:
         return []
-    return [f"a large file: about {rows:,} rows, which need about {human(needed)} of memory while reading"]
+    return [f"a large file: about {rows:,} rows, which need about {readable_bytes(needed)} of memory while reading"]
 
 
 def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadOptions) -> None:
@@ -197,7 +198,7 @@ class CsvWriter(Writer):
         self.schema = tables.complete(self.known, batch, self.form, self.n_series)
         s = self.schema
         self._rows = 0
-        self._zip = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0) if self.path.suffix == ".gz" else None
+        self._zip = packer(self.file) if is_called_packed(self.path) else None
         self._like = tables.widest_step(s) if s.wide and s.step_columns else None
         name = s.encoding.lower()
         self._encoder = None if name in ("utf-8", "utf8") else codecs.getincrementalencoder(s.encoding)()

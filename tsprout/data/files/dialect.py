@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import itertools
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsprout.data.files.packing import is_packed, unpacked
 from tsprout.data.roles import is_nameless
 from tsprout.data.tables import text_kind
 from tsprout.errors import InputError
@@ -87,26 +87,29 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
         InputError: the file is empty, is not text, is in another encoding, has no header or no rows.
     """
     where = str(path)
-    with open(path, "rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path) if compressed else open(path, "rb") as raw:
+        with unpacked(path) as raw:
             data = raw.read(SAMPLE_BYTES)
             more = bool(raw.read(1))
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read: {error}", where=where) from None
     if not data.strip():
-        raise InputError("the file is empty", where=where, fix="Give a file with a header and at least one series.")
+        raise _empty(where)
     text = decode(data, encoding, where, final=not more)
     # Where Arrow ends a line, too; Python would end one at a form feed and the like.
     lines = re.split(r"\r\n|\r|\n", text)
     lines = lines if lines[-1] else lines[:-1]
     complete = lines[:-1] if more and len(lines) > 1 else lines
-    blank = next(i for i, line in enumerate(complete) if line.strip())
     body = [line for line in complete if line.strip()]
+    if not body:
+        raise _empty(where)
+    blank = complete.index(body[0])
     delimiter = _delimiter(body, path)
     rest = io.StringIO("\n".join(complete[blank:]) + "\n")
-    records = [row for row in csv.reader(rest, delimiter=delimiter) if row]
+    try:
+        records = [row for row in csv.reader(rest, delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise _endless(where, error) from None
     header = _named_apart([name.strip() for name in records[0]])
     rows = records[1:]
     if not rows:
@@ -128,7 +131,7 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
         header=header,
         rows=rows,
         bytes_per_row=max(1.0, size / len(rows)),
-        compressed=compressed,
+        compressed=is_packed(path),
         quoted='"' in text,
         longest_line=max(len(line) for line in body),
         nulls=nulls,
@@ -136,6 +139,10 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
     )
     dialect.kinds = {name: _kind(dialect.cells(name), mark) for name in header}
     return dialect
+
+
+def _empty(where: str) -> InputError:
+    return InputError("the file is empty", where=where, fix="Give a file with a header and at least one series.")
 
 
 def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
@@ -148,6 +155,7 @@ def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
                 fix="Give it the extension of its format.",
             )
     try:
+        "".encode(encoding)  # a codec of something else than text, such as base64, is refused, too
         decoder = codecs.getincrementaldecoder(encoding)()
     except LookupError:
         raise InputError(f"unknown encoding {encoding!r}", fix="Try utf-8, utf-16, latin-1 or cp1252.") from None
@@ -170,6 +178,11 @@ def decode(data: bytes, encoding: str, where: str, final: bool = True) -> str:
     if "\x00" in text:
         raise _not_text(where)
     return text.removeprefix("\ufeff")
+
+
+def _endless(where: str, error: csv.Error) -> InputError:
+    fix = "Look for a quotation mark that is opened and never closed."
+    return InputError(f"a cell is too long to be one: {error}", where=where, fix=fix)
 
 
 def _not_text(where: str) -> InputError:
@@ -232,16 +245,18 @@ def _kind(cells: list[str], mark: str) -> str:
 def records(dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """All rows but the header, each with the line of the file it ends on."""
     encoding = "utf-8-sig" if dialect.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else dialect.encoding
-    opener: Callable[..., io.TextIOBase] = gzip.open if dialect.compressed else open  # type: ignore[assignment]
-    with opener(dialect.path, "rt", encoding=encoding, errors="replace", newline="") as text:
+    with io.TextIOWrapper(unpacked(dialect.path), encoding=encoding, errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=dialect.delimiter)
         for _ in range(dialect.blank_lines):
             next(reader, None)
         header_seen = False
-        for row in reader:
-            if row and header_seen:
-                yield reader.line_num, row
-            header_seen = header_seen or bool(row)
+        try:
+            for row in reader:
+                if row and header_seen:
+                    yield reader.line_num, row
+                header_seen = header_seen or bool(row)
+        except csv.Error as error:
+            raise _endless(f"{dialect.path}, line {reader.line_num}", error) from None
 
 
 def row_name(dialect: Dialect, index: int) -> str:

@@ -7,7 +7,6 @@ Scalars under other keys, and the items of ``feat_static_cat`` and ``feat_static
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ import numpy as np
 from tsprout.arrays import COUNT_LATER, TIMES_TOO_LARGE, within_int64
 from tsprout.data import numbers, tables
 from tsprout.data.columns import decode_ids, decode_values, missing_numbers, without_codes
+from tsprout.data.files import json_rows
 from tsprout.data.files._writer import Writer
+from tsprout.data.files.packing import is_called_packed, packer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
 from tsprout.data.precision import array_notices
@@ -32,7 +33,7 @@ from tsprout.data.timestamps import (
     parse_texts,
     sniff_style,
 )
-from tsprout.errors import InputError
+from tsprout.errors import InputError, NotThereError
 from tsprout.series import SeriesSet
 
 LISTS = ("feat_static_cat", "feat_static_real")
@@ -63,9 +64,7 @@ class _Reader:
         label_key = self.options.label_column or next((k for k in LABEL_NAMES if k in first), None)
         for asked in (self.options.id_column, self.options.label_column, *(self.options.static_columns or ())):
             if asked is not None and asked not in first:
-                raise InputError(
-                    f"there is no key {asked!r}", where=self.where, fix=f"Keys there are: {', '.join(keys)}."
-                )
+                raise NotThereError("key", asked, where=self.where, fix=f"Keys there are: {', '.join(keys)}.")
         arrays = self.arrays
         c = arrays[0].shape[0]
         for (number, _), array in zip(rows, arrays, strict=True):
@@ -126,33 +125,10 @@ class _Reader:
 
     def _records(self) -> list[tuple[int, dict[str, Any]]]:
         rows = []
-        opener: Any = gzip.open if self.path.suffix == ".gz" else open
-        try:
-            with opener(self.path, "rt", encoding=self.options.encoding) as text:
-                for number, line in enumerate(text, 1):
-                    if not line.strip():
-                        continue
-                    try:
-                        row = json.loads(line)
-                    except json.JSONDecodeError as error:
-                        raise InputError(
-                            f"not valid JSON: {error.msg} (column {error.colno})",
-                            where=self._at(number),
-                            fix="Each line must be one complete JSON object.",
-                        ) from None
-                    if not isinstance(row, dict) or not isinstance(row.get("target"), list) or not row["target"]:
-                        raise InputError(
-                            "there is no list of numbers under the key 'target'",
-                            where=self._at(number),
-                            fix='Each line is an object: {"start": "2024-01-01", "target": [1, 2, 3], "item_id": "a"}.',
-                        )
-                    self.arrays.append(self._target(number, row["target"]))
-                    row["target"] = None  # the parsed list takes ten times the memory of the array
-                    rows.append((number, row))
-        except (UnicodeDecodeError, LookupError, EOFError, gzip.BadGzipFile) as error:
-            raise InputError(
-                f"not {self.options.encoding} text: {error}", where=self.where, fix="Set encoding=."
-            ) from None
+        for number, row in json_rows.rows(self.path, self.options.encoding):
+            self.arrays.append(self._target(number, row["target"]))
+            row["target"] = None  # the parsed list takes ten times the memory of the array
+            rows.append((number, row))
         if not rows:
             raise InputError("the file is empty", where=self.where)
         return rows
@@ -168,7 +144,7 @@ class _Reader:
         try:
             # Arrays are float32 in the end; converting one by one keeps memory near that.
             array = np.array(channels, dtype=np.float64).reshape(len(channels), -1)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"the target holds something that is not a number: {error}", where=self._at(number)
             ) from None
@@ -193,8 +169,8 @@ class _Reader:
             if key in LISTS and isinstance(value, list):
                 for j in range(len(value)):
                     items = [self._need(number, row, key) for number, row in rows]
-                    if any(len(item) != len(value) for item in items):
-                        raise InputError(f"lists under {key!r} have different lengths", where=self.where)
+                    if any(not isinstance(item, list) or len(item) != len(value) for item in items):
+                        raise InputError(f"under {key!r} are not lists of one length", where=self.where)
                     static[f"{key}_{j}"] = decode_values([item[j] for item in items], is_text=False)
             elif any(isinstance(row.get(key), list | dict) for _, row in rows):
                 self.notices.append(f"key left out: {key!r} (not one value a series)")
@@ -211,6 +187,8 @@ class _Reader:
             return None, None
         own = [self._need(number, row, "times" if listed else "start") for number, row in rows]
         flat = [t for ts in own for t in ts] if listed else own
+        if len({isinstance(t, str) for t in flat}) > 1:
+            raise InputError("times are numbers in one series and texts in another", where=self.where)
         if flat and not isinstance(flat[0], str):
             style = TimeStyle("int" if all(isinstance(t, int) for t in flat) else "float")
             if style.kind == "int" and not within_int64(flat):
@@ -227,7 +205,10 @@ class _Reader:
                 times[i, :n] = parsed[at : at + n]
                 at += n
             else:
-                times[i, :n] = expand(parsed[i], str(row.get("freq") or first["freq"]), n)
+                try:
+                    times[i, :n] = expand(parsed[i], str(row.get("freq") or first["freq"]), n)
+                except InputError as error:
+                    raise InputError(error.what, where=self._at(number), fix=error.fix) from None
         return style, times
 
     def _parsed(self, rows: list[tuple[int, dict[str, Any]]], texts: list[str]) -> tuple[TimeStyle, np.ndarray]:
@@ -281,7 +262,7 @@ class JsonlWriter(Writer):
         bad = [k for k in batch.static if k in OWN and k != "start"]
         if bad:
             raise InputError(f"a static column cannot be called {bad[0]!r} in JSON lines", where=str(self.path))
-        self._sink = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0) if self.path.suffix == ".gz" else self.file
+        self._sink = packer(self.file) if is_called_packed(self.path) else self.file
 
     def _add(self, batch: SeriesSet) -> None:
         for block in tables.blocks(batch):

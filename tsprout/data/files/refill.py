@@ -7,7 +7,6 @@ such way.
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import json
 import re
@@ -16,18 +15,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from tsprout.data import numbers, tables
 from tsprout.data.columns import is_number_text, missing_numbers
 from tsprout.data.files import dialect
-from tsprout.data.files._writer import check_target
+from tsprout.data.files.packing import is_called_packed, packer, unpacked
 from tsprout.data.original import Cells
 from tsprout.data.roles import ReadOptions
 from tsprout.errors import TsproutError
-from tsprout.staging import write_file
+from tsprout.staging import check_file, write_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,15 +50,14 @@ def write(source: Path, target: Path, options: ReadOptions, cells: Cells, *, for
     fill = FAMILIES[cells.read.schema.family]
 
     def put(sink: BinaryIO) -> None:
-        fill(source, sink, options, cells) if target.suffix != ".gz" else _packed(source, sink, options, cells, fill)
+        if not is_called_packed(target):
+            fill(source, sink, options, cells)
+            return
+        with packer(sink) as packed:
+            fill(source, cast("IO[bytes]", packed), options, cells)
 
-    check_target(target, force)
+    check_file(target, force=force)
     write_file(target, put, sync=True)
-
-
-def _packed(source: Path, sink: BinaryIO, options: ReadOptions, cells: Cells, fill: Any) -> None:
-    with gzip.GzipFile(fileobj=sink, mode="wb", mtime=0, filename="") as packed:
-        fill(source, packed, options, cells)
 
 
 def _changed(source: Path) -> TsproutError:
@@ -71,10 +69,7 @@ def _opened(
     source: Path, sink: IO[bytes], encoding: str, stack: ExitStack
 ) -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
     """The text of a file, and where to write it: a mark of the byte order, where there is one, is a character of it."""
-    raw: Any = stack.enter_context(open(source, "rb"))  # noqa: SIM115  (closed by the stack)
-    packed = raw.read(2) == b"\x1f\x8b"
-    raw.seek(0)
-    file = stack.enter_context(gzip.GzipFile(fileobj=raw)) if packed else raw
+    file = stack.enter_context(unpacked(source))
     start = file.read(4)
     file.seek(0)
     name = codecs.lookup(encoding).name

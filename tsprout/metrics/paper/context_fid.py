@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tsprout.metrics.paper.repeats import Progress, Repeats
+from tsprout.metrics.paper.repeats import Repeats
 from tsprout.metrics.paper.ts2vec import TS2Vec
 from tsprout.metrics.reference import Reference, align, check, fill, share_gaps
+from tsprout.progress import Progress
 
 FEW = "A spread needs two series at least on both sides."
 _LIMIT = 1e4  # standard deviations

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from tsprout.metrics.paper.adam import Adam, Stack
 from tsprout.metrics.paper.gru import GRU, bounds, shapes
-from tsprout.metrics.paper.repeats import Batches, Progress, Repeats, generators, random_split
+from tsprout.metrics.paper.repeats import Batches, Repeats, generators, random_split
 from tsprout.metrics.paper.series import prepared, stacked, stretch_split, take
+from tsprout.progress import Progress
 
 BATCH = 32  # of each set
 _SPLIT, _START, _ORDER = 101, 102, 103

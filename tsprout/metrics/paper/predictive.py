@@ -15,8 +15,9 @@ from torch import Tensor
 from tsprout.metrics.paper.adam import Adam, Stack
 from tsprout.metrics.paper.discriminative import EarlyStop
 from tsprout.metrics.paper.gru import GRU, bounds, shapes
-from tsprout.metrics.paper.repeats import Batches, Progress, Repeats, generators
+from tsprout.metrics.paper.repeats import Batches, Repeats, generators
 from tsprout.metrics.paper.series import prepared, stacked, stretch_split, take
+from tsprout.progress import Progress
 
 BATCH = 128
 CAPABLE_BATCH = 64

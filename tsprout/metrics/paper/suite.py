@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from tsprout.errors import InputError
-from tsprout.metrics.paper.repeats import Progress, Repeats
+from tsprout.metrics.paper.repeats import Repeats
+from tsprout.progress import Progress
 
 NAMES = ("disc", "pred", "cfid", "disc_capable", "pred_capable", "cfid_capable")
 

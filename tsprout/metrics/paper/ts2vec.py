@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprout.metrics.paper.contrast import hierarchical_loss
-from tsprout.metrics.paper.repeats import Batches, Progress, generators
+from tsprout.metrics.paper.repeats import Batches, generators
+from tsprout.progress import Progress
 
 WIDTH, OUTPUTS, DEPTH = 64, 320, 10
 BATCH, RATE, DECAY = 8, 1e-3, 0.01

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from tsprout.data.memory import human
 from tsprout.errors import InputError
+from tsprout.staging import readable_bytes
 
 MOST = 2 << 30
 PULL_AGAIN = "Pull the set again; if it stays so, its source has changed."
@@ -132,7 +132,7 @@ def _chosen(names: list[str], members: Sequence[str], where: str) -> list[str]:
 def _fits(size: int, where: str, most: int) -> None:
     if size > most:
         raise InputError(
-            f"it would take {human(size)}, and at most {human(most)} are read",
+            f"it would take {readable_bytes(size)}, and at most {readable_bytes(most)} are read",
             where=where,
             fix="A public data set of this catalogue is smaller: do not trust this file.",
         )
