@@ -119,6 +119,8 @@ def _config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         if folder.is_dir() and any(p.suffix.lower() in PICKLES for p in folder.iterdir()):
             fix = "It holds a pickle, which tsprout never loads, since loading one runs whatever code is in it."
+        elif (folder / "summary.json").is_file():
+            fix = "It is what tsprout run has made: run it again with --keep-model MODEL, or use tsprout fit."
         else:
             fix = f"A tsprout checkpoint is a folder with {CONFIG} and {WEIGHTS}."
         raise CheckpointError(f"there is no {CONFIG}: this is not a checkpoint", where=str(folder), fix=fix)

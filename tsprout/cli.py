@@ -111,6 +111,10 @@ def run(
     steps: Steps = None,
     solver: Solver = None,
     guidance: Guidance = None,
+    keep_model: Annotated[
+        Path | None,
+        typer.Option("--keep-model", metavar="MODEL", help="Keep the fitted model, too: a folder for tsprout sample."),
+    ] = None,
     force: Force = False,
     *,
     reader: ReaderOptions,
@@ -121,13 +125,14 @@ def run(
 
     fitting = _fitting(model, mode, budget, seed, checkpoint, bounds, device, transform)
     sampling = SampleOptions(parse_count(n or ()), length, steps, solver, seed, guidance)
-    with console.progress() as progress:
+    with render.watched(console) as progress:
         account = job.run(
             file,
             out,
             reader=reader,
             fitting=fitting,
             sampling=sampling,
+            keep_model=keep_model,
             force=force,
             progress=progress,
             on_read=lambda described: render.input_lines(console, described),
@@ -142,7 +147,7 @@ def inspect(file: File, *, reader: ReaderOptions, console: Console) -> Mapping[s
     """Say what is in a file: series, channels, gaps, and how each channel would be scaled."""
     from tsprout import job, overview, render
 
-    with console.progress() as progress:
+    with render.watched(console) as progress:
         account = overview.inspect(job.read_input(file, reader, progress), file)
     render.inspect(console, account)
     return account
@@ -172,7 +177,7 @@ def fit(
     from tsprout import job, render
 
     options = _fitting(model, mode, budget, seed, checkpoint, bounds, device, transform)
-    with console.progress() as progress:
+    with render.watched(console) as progress:
         account = job.fit(file, out, reader=reader, options=options, force=force, progress=progress)
     render.fit(console, account)
     return account
@@ -199,7 +204,7 @@ def sample(
     from tsprout import job, render
 
     options = SampleOptions(parse_count(n or ()), length, steps, solver, seed, guidance)
-    with console.progress() as progress:
+    with render.watched(console) as progress:
         account = job.sample(model, out, options=options, device=device, format=format, force=force, progress=progress)
     render.sample(console, account)
     return account
@@ -230,7 +235,7 @@ def impute(
     from tsprout import job_impute, render
 
     options = _fitting(model, mode, budget, seed, None, bounds, device, transform)
-    with console.progress() as progress:
+    with render.watched(console) as progress:
         account = job_impute.impute(
             file, out, reader=reader, options=options, draws=draws, check=check, force=force, progress=progress
         )
@@ -264,7 +269,7 @@ def evaluate(
     """Score synthetic series against real ones, with a floor, ceilings and a verdict for every score."""
     from tsprout import evaluation, render
 
-    with console.progress() as bars, render.spoken(console, bars) as progress:
+    with render.watched(console) as progress:
         account = evaluation.evaluate_files(
             real,
             synthetic,

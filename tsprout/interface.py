@@ -239,4 +239,5 @@ class Synthesizer(abc.ABC):
 
 def not_fitted() -> InputError:
     """What is said where something is asked of an object that :meth:`Synthesizer.fit` has not made."""
-    return InputError("this model has not been fitted to any series yet", fix="Call fit(...) first.")
+    fix = "Call fit(...) first; it returns the fitted object."
+    return InputError("this model has not been fitted to any series yet", fix=fix)

@@ -98,6 +98,18 @@ def fit_report(sprout: Synthesizer) -> dict[str, Any]:
     return values | {"notes": [*values["notes"], *sprout.notes]}
 
 
+def check_model_folder(path: str | Path, model: str, *, force: bool) -> None:
+    """Refuse a folder that what ``model`` is fitted to cannot be kept in.
+
+    Raises:
+        InputError: see :func:`tsprout.staging.check_folder`.
+    """
+    from tsprout.baselines import store
+    from tsprout.checkpoint import FILES
+
+    check_folder(path, store.FILES if model in registry.names() else FILES, force=force)
+
+
 def fit(
     path: str | Path,
     out: str | Path,
@@ -115,13 +127,11 @@ def fit(
     Raises:
         InputError: an option, the file or the output folder cannot be used (before any work where that can be known).
     """
-    from tsprout.baselines import store
-    from tsprout.checkpoint import FILES
     from tsprout.overview import describe
 
     reader, options = reader or ReaderOptions(), options or FitOptions()
     options.check()
-    check_folder(out, store.FILES if options.model in registry.names() else FILES, force=force)
+    check_model_folder(out, options.model, force=force)
     watch = Stopwatch()
     with watch.stage("read"):
         real = read_input(path, reader, progress)
@@ -233,6 +243,7 @@ def run(
     reader: ReaderOptions | None = None,
     fitting: FitOptions | None = None,
     sampling: SampleOptions | None = None,
+    keep_model: str | Path | None = None,
     force: bool = False,
     progress: Progress | None = None,
     on_read: Callable[[Mapping[str, Any]], None] | None = None,
@@ -243,6 +254,7 @@ def run(
         path: the file with the few real series.
         out: the folder to make: ``synthetic.<the input's extension>``, ``report.html``, ``summary.json``,
             ``real_vs_synthetic.png``.
+        keep_model: a folder to keep the fitted model in, from which :func:`sample` draws more.
         on_read: shown the description of the input as soon as it is known.
 
     Returns:
@@ -258,6 +270,10 @@ def run(
     if fitting.model in registry.names():
         registry.refuse_options(fitting.model, **{k: v for k, v in sampling.to_dict().items() if k != "seed"})
     check_folder(out, RUN_FILES, force=force)
+    if keep_model is not None:
+        check_model_folder(keep_model, fitting.model, force=force)
+        if Path(keep_model).resolve() == Path(out).resolve():
+            raise InputError("the model needs a folder of its own", where="--keep-model", fix="Name another one.")
 
     import numpy as np
 
@@ -281,6 +297,8 @@ def run(
             check_size(real.n_channels, sampling.length)
     with watch.stage("fit"):
         sprout = fit_series(base, real, fitting, progress)
+    if keep_model is not None:
+        sprout.save_pretrained(keep_model, force=force)
     kept = kept_of(real, sampling.n, KEPT, np.random.default_rng(sampling.seed))
     with staged_folder(out, RUN_FILES, force=force) as folder:
         with watch.stage("sample"):
@@ -312,6 +330,7 @@ def run(
                 "summary": str(Path(out) / "summary.json"),
                 "picture": str(Path(out) / "real_vs_synthetic.png"),
                 "report": str(Path(out) / "report.html"),
+                **({} if keep_model is None else {"model": str(keep_model)}),
             },
         }
         (folder / "summary.json").write_text(to_json(summary) + "\n", encoding="utf-8")

@@ -32,11 +32,13 @@ class ReaderOptions:
     channels: tuple[str, ...] | None = None
     label_column: str | None = None
     static_columns: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
     axes: str | None = None
     window: int | None = None
     stride: int | None = None
     orientation: str | None = None
     missing_codes: tuple[str, ...] | None = None
+    thousands: str | None = None
     day_first: bool | None = None
     every: str | None = None
     encoding: str = "utf-8"

@@ -71,8 +71,8 @@ Guidance = Annotated[
 Solver = Annotated[str | None, typer.Option(help=f"One of {', '.join(SOLVERS)}.")]
 
 
-def _option(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=READING)
+def _option(*names: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=READING)
 
 
 _READER: dict[str, Any] = {
@@ -87,6 +87,7 @@ _READER: dict[str, Any] = {
         list[str] | None,
         _option("--static-column", help="Column with one value for each series; give it again for more."),
     ],
+    "ignore": Annotated[list[str] | None, _option("--ignore", help="Column to leave out; give it again for more.")],
     "window": Annotated[int | None, _option("--window", help="Cut long recordings into series of so many steps.")],
     "stride": Annotated[
         int | None, _option("--stride", help="Steps from one window to the next; the window's length where not given.")
@@ -98,6 +99,10 @@ _READER: dict[str, Any] = {
     "missing_codes": Annotated[
         list[str] | None,
         _option("--missing-code", help="A value that means missing, such as -200; give it again for more."),
+    ],
+    "thousands": Annotated[
+        str | None,
+        _option("--thousands", metavar="MARK", help="What groups digits, as in 1.234,5: one of . , ' space none."),
     ],
     "day_first": Annotated[
         bool | None, _option("--day-first/--month-first", help="How 03/04/2024 is meant, where no date decides it.")
@@ -154,8 +159,10 @@ def reader_options(given: dict[str, Any]) -> ReaderOptions:
         least = MIN_LENGTH if name == "window" else 1
         if taken[name] is not None and taken[name] < least:
             raise InputError(f"{taken[name]} is too small", where=f"--{name}", fix=f"Give at least {least}.")
-    for name in ("channels", "static_columns", "missing_codes"):
+    for name in ("channels", "static_columns", "ignore", "missing_codes"):
         taken[name] = tuple(taken[name]) if taken[name] else None
+    if taken["thousands"] == "space":
+        taken["thousands"] = " "
     return ReaderOptions(orientation=None if wide is None else "wide" if wide else "long", **taken)
 
 

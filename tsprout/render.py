@@ -159,6 +159,8 @@ def run(console: Console, account: Mapping[str, Any]) -> None:
     console.say(f"  report   {files['report']}")
     console.say(f"  picture  {files['picture']}")
     console.say(f"  summary  {files['summary']}")
+    if "model" in files:
+        console.say(f"  model    {files['model']}")
 
 
 def scores(console: Console, found: Mapping[str, Any]) -> None:
@@ -187,6 +189,13 @@ def evaluation(console: Console, account: Mapping[str, Any]) -> None:
         console.say(f"report: {account['files']['html']}")
     for text in account["failed"]:
         console.warn(text)
+
+
+@contextmanager
+def watched(console: Console) -> Iterator[Progress | None]:
+    """Bars on a terminal, a line now and then elsewhere."""
+    with console.progress() as bars, spoken(console, bars) as progress:
+        yield progress
 
 
 @contextmanager

@@ -35,7 +35,8 @@ def test_missing_file_folder_and_extension(tmp_path):
         files.read(tmp_path / "none.csv")
     with pytest.raises(InputError, match="folder"):
         files.read(tmp_path)
-    assert ".parquet" in refusal(tmp_path, "x", "a.xlsx")
+    assert ".parquet" in refusal(tmp_path, "x", "a.doc")
+    assert "Save the sheet as CSV" in refusal(tmp_path, "x", "a.xlsx")
     assert "never" in refusal(tmp_path, "x", "a.pkl")
     assert "supported" in refusal(tmp_path, "x", "a.gz")
     assert "npz" in refusal(tmp_path, "x", "a.dat")
@@ -67,7 +68,12 @@ def test_empty_files(tmp_path, name):
         ("id,time,v\na,soon,1\na,later,2\n", ["row 2", "'soon'"]),
         ("id,time,v\na,1,1\na,x,2\n", ["'x'", "row 3"]),
         ("id,time,v,v\na,1,2,3\n", ["'v'", "repeat"]),
-        ("id,time,v,note\na,1,2,hi\na,2,3,ho\n", ["'note'", "row 3", "channels="]),
+        ("id,time,v,cost\na,1,2,$1\na,2,3,$2\n", ["'cost'", "signs", "'$1'", "ignore="]),
+        ("id;time;v\na;1;20%\nb;1;3\n", ["'v'", "row 2", "without the sign"]),
+        ("id;time;v\na;1;1.199,50\na;2;2,5\na;3;x\n", ["'v'", "row 4", "'x'"]),
+        ("shop,date,v,region\n1,2024-01-01,1.5,a\n2,2024-01-01,2.5,a\n1,2024-01-02,1.5,a\n2,2024-01-02,3.5,a\n",
+         ["'region' was taken as the id", "id_column='shop'"]),
+        ("shop,time,v\n1,8:00,2.5\n1,8:05,2.5\n", ["'8:00'", "into one column"]),
         ("id,time,label,v\na,1,1,2\na,2,0,3\n", ["'label'", "changes"]),
         ("country,q,v\na,Q1,2\na,Q2,3\nb,Q1,3\n", ["'country'", "to 'b'", "id_column="]),
         ("id,year,month,v\na,2000,1,2\na,2000,2,3\n", ["the same id and time", "into the time"]),

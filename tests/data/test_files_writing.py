@@ -98,7 +98,7 @@ def test_targets_that_cannot_be(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         files.write(some(), tmp_path / "none" / "a.csv")
     with pytest.raises(InputError, match="not supported"):
-        files.write(some(), tmp_path / "a.xlsx")
+        files.write(some(), tmp_path / "a.doc")
 
 
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,14 @@ def without_codes(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def _canonical_int(text: Any) -> bool:
     return len(text) < 19 and text.removeprefix("-").isdecimal() and str(int(text)) == text
+
+
+_SIGNED = re.compile(r"[+-]?\s*(?:[$€£¥%]\s*[+-]?[\d.,' ]*\d[\d.,' ]*|[\d.,' ]*\d[\d.,' ]*\s*[$€£¥%])")
+
+
+def has_sign(cell: str) -> bool:
+    """Whether a text is a number but for a sign of a currency or percent."""
+    return _SIGNED.fullmatch(cell.strip()) is not None
 
 
 def is_number_text(value: Any) -> bool:

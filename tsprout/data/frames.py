@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.roles import ReadOptions, check_options, refuse_every
+from tsprout.data.roles import ReadOptions, check_options, refuse_of_tables
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -67,7 +67,7 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
         obj = obj.collect()
     if polars is not None and isinstance(obj, polars.DataFrame):
         return _from_polars(obj, chosen)
-    refuse_every(chosen, "the object")
+    refuse_of_tables(chosen, "the object")
     if isinstance(obj, SeriesSet):
         return _passed(obj, chosen)
     if isinstance(obj, np.ndarray):

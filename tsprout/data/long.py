@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsprout.arrays import COUNT_LATER, TIMES_TOO_LARGE
 from tsprout.data import numbers
 from tsprout.data.columns import (
     Coder,
     decode_ids,
     decode_values,
+    has_sign,
     is_number_text,
     kind_of,
     missing_numbers,
@@ -28,8 +28,10 @@ from tsprout.data.columns import (
 from tsprout.data.memory import require
 from tsprout.data.precision import Precision
 from tsprout.data.regular import few_absent, on_grid
+from tsprout.data.repeats import telling, ways_apart
 from tsprout.data.roles import ReadOptions, Roles, naming
-from tsprout.data.timestamps import TimeStyle, infer_frequency, parse_texts, shown, sniff_style
+from tsprout.data.time_column import TimeReader
+from tsprout.data.timestamps import TimeStyle, infer_frequency, shown
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 
@@ -51,7 +53,7 @@ class LongBuilder:
     def __init__(self, roles: Roles, options: ReadOptions, where: str, row_name: RowName) -> None:
         self.roles, self.options, self.where, self.row_name = roles, options, where, row_name
         self.n_rows = 0
-        self.style: TimeStyle | None = None
+        self._clock = TimeReader(roles.time, where, options.day_first, self.note, self._fail)
         self.notices: list[str] = list(roles.notices)
         self.whole = np.ones(len(roles.channels), bool)
         self.decimals: list[int | None] = [0] * len(roles.channels)
@@ -63,6 +65,11 @@ class LongBuilder:
         self._extra = {name: (Coder(), []) for name in self.extra_columns}  # type: ignore[var-annotated]
         self._missing = missing_numbers(options.missing_codes)
         self._precision = Precision(self.channel_names)
+
+    @property
+    def style(self) -> TimeStyle | None:
+        """How times are written, once some have been read."""
+        return self._clock.style
 
     @property
     def channel_names(self) -> list[str]:
@@ -87,7 +94,7 @@ class LongBuilder:
                 self._fail(f"the id is missing in column {roles.id!r}", int(np.argmax(codes < 0)))
             self._codes.append(codes)
         if roles.time is not None:
-            self._times.append(self._time(batch.column(roles.time)))
+            self._times.append(self._clock.read(batch.column(roles.time)))
         block = np.empty((batch.num_rows, len(roles.channels)), np.float32)
         for j, name in enumerate(roles.channels):
             if kind_of(batch.column(name).type) in ("text", "time", "nested"):
@@ -137,77 +144,6 @@ class LongBuilder:
         if text not in self.notices:
             self.notices.append(text)
 
-    def _time(self, column: pa.Array) -> np.ndarray:
-        import pyarrow as pa
-
-        t, name = pa.types, self.roles.time
-        if t.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            self._fail(f"the time is missing in column {name!r}", row)
-        if kind_of(column.type) == "text":
-            return self._text_times(column)
-        if t.is_date(column.type) or t.is_timestamp(column.type):
-            zone = getattr(column.type, "tz", None)
-            try:
-                ns = column.cast(pa.timestamp("ns", zone))
-            except pa.ArrowInvalid:
-                raise InputError(
-                    f"times in column {name!r} lie outside the years 1678 to 2261", where=self.where
-                ) from None
-            self.style = TimeStyle("datetime", zone=zone)
-            return ns.cast(pa.int64()).to_numpy().view("datetime64[ns]")
-        if t.is_temporal(column.type):
-            wide = t.is_time64(column.type) or t.is_duration(column.type)
-            column = column.cast(pa.int64() if wide else pa.int32()).cast(pa.int64())
-        if t.is_floating(column.type) or t.is_decimal(column.type):
-            self.style = TimeStyle("float")
-            times = number_column(column)
-            if not np.isfinite(times).all():
-                self._fail(f"the time is missing or infinite in column {name!r}", int(np.argmax(~np.isfinite(times))))
-            return times
-        if t.is_boolean(column.type) or not t.is_integer(column.type):
-            raise InputError(f"column {name!r} of type {column.type} cannot be the time", where=self.where)
-        self.style = TimeStyle("int")
-        try:
-            return column.cast(pa.int64()).to_numpy()
-        except pa.ArrowInvalid:
-            raise InputError(f"column {name!r}: {TIMES_TOO_LARGE}", where=self.where, fix=COUNT_LATER) from None
-
-    def _text_times(self, column: pa.Array) -> np.ndarray:
-        encoded = column.dictionary_encode()
-        indices = encoded.indices.to_numpy()
-        if self.style is None:
-            sample = encoded.dictionary[:20000].to_pylist()
-            # When no style fits all, the first one's names the odd one out.
-            self.style = sniff_style(sample, self.options.day_first) or sniff_style(sample[:1])
-            if self.style is None:
-                self._bad_time(encoded, indices, 0)
-            elif self.style.notice:
-                self.note(self.style.notice)
-        assert self.style is not None
-        if self.style.suffix and not all(v.endswith(self.style.suffix) for v in encoded.dictionary.to_pylist()):
-            self._several_zones()
-        times, bad = parse_texts(encoded.dictionary, self.style)
-        if bad.any():
-            self._bad_time(encoded, indices, int(np.argmax(bad)))
-        return times[indices]
-
-    def _several_zones(self) -> None:
-        assert self.style is not None
-        self.style = dataclasses.replace(self.style, suffix="+00:00")
-        self.note("time stamps have more than one offset from UTC; they are kept, and written, in UTC")
-
-    def _bad_time(self, encoded: pa.DictionaryArray, indices: np.ndarray, which: int) -> None:
-        value = encoded.dictionary[which].as_py()
-        expected = "a time" if self.style is None else (self.style.format or f"a time of kind {self.style.kind}")
-        self._fail(
-            f"time stamp {value!r} in column {self.roles.time!r} cannot be read (expected {expected})",
-            int(np.argmax(indices == which)),
-            "Use one format throughout, within the years 1678 to 2261, or name another column with time_column=.",
-        )
-
     def _fail(self, what: str, row_in_batch: int, fix: str | None = None) -> None:
         raise InputError(what, where=f"{self.where}, {self.row_name(self.n_rows + row_in_batch)}", fix=fix)
 
@@ -223,6 +159,7 @@ class LongBuilder:
         if self.n_rows == 0:
             raise InputError("there are no rows of data, only a header", where=self.where)
         self._note_precision()
+        self._drop_empty()
         codes = self._ids.used(self._codes) if self.roles.id is not None else np.zeros(self.n_rows, np.int32)
         times = np.concatenate(self._times) if self._times else None
         self._codes, self._times = [], []
@@ -261,6 +198,24 @@ class LongBuilder:
             labels=label,
             static=static,
         )
+
+    def _drop_empty(self) -> None:
+        """Leave out channels without any value, of which nobody has asked for by name."""
+        roles = self.roles
+        if roles.wide or self.options.channels is not None:
+            return
+        seen = np.zeros(len(roles.channels), bool)
+        for block in self._values:
+            seen |= ~np.isnan(block).all(axis=0)
+        if seen.all() or not seen.any():
+            return
+        names = [name for name, some in zip(roles.channels, seen, strict=True) if not some]
+        self.note(f"columns without any value are left out: {', '.join(map(repr, names))}")
+        roles.ignored += names
+        roles.channels = [name for name, some in zip(roles.channels, seen, strict=True) if some]
+        self.whole = self.whole[seen]
+        self.decimals = [places for places, some in zip(self.decimals, seen, strict=True) if some]
+        self._values = [block[:, seen] for block in self._values]
 
     def _regular(
         self, codes: np.ndarray, position: np.ndarray, counts: np.ndarray, dense: np.ndarray | None, ids: np.ndarray
@@ -327,7 +282,7 @@ class LongBuilder:
             twice = np.flatnonzero(same & (key[1:] == key[:-1]))
             if twice.size:
                 rows = np.arange(len(codes)) if order is None else order
-                self._repeated(times, rows[twice], rows[twice + 1], codes)
+                raise self._repeated(times, rows[twice], rows[twice + 1], codes)
             del key, grouped, same
         rank = np.arange(len(codes), dtype=np.int32)
         rank -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
@@ -337,22 +292,22 @@ class LongBuilder:
         position[order] = rank
         return position, counts
 
-    def _repeated(self, times: np.ndarray, first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> None:
-        found = []
+    def _repeated(self, times: np.ndarray, first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> InputError:
+        """What is said of rows ``first`` and ``second`` that have the same id and time."""
+        roles, found = self.roles, []
         for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
             row_a, row_b = sorted((a, b))
-            who = f"id {self._ids.values[codes[a]]!r}, " if self.roles.id is not None else ""
+            who = f"id {self._ids.values[codes[a]]!r}, " if roles.id is not None else ""
             found.append(f"{who}time {shown(times[a])} ({self.row_name(row_a)} and {self.row_name(row_b)})")
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
-        fix = (
-            "Keep one row for each; or put what tells them apart (an hour, a month) into the time, or make each "
-            "variable a column of its own."
-        )
-        if self.roles.id is None:
-            told = "=." if self.roles.like_id is None else f"={self.roles.like_id!r}."
-            fix = f"If the table holds several series, name the column that tells them apart with id_column{told}"
-        what = "the same id and time" if self.roles.id is not None else "the same time"
-        raise InputError(f"rows have {what}: {'; '.join(found)}{more}", where=self.where, fix=fix)
+        what = "the same id and time" if roles.id is not None else "the same time"
+        other = None
+        if roles.guessed_id is not None or (roles.id is None and roles.like_id is None):
+            columns = {name: np.concatenate([b[:, j] for b in self._values]) for j, name in enumerate(roles.channels)}
+            columns |= {name: np.concatenate(parts) for name, (_, parts) in self._extra.items()}
+            other = telling(columns, times)
+        fix = ways_apart(roles, other)
+        return InputError(f"rows have {what}: {'; '.join(found)}{more}", where=self.where, fix=fix)
 
     def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray | None:
         """Values ``(n,)`` of a column, one a series; ``None`` of one that varies and that nobody has asked for."""
@@ -363,11 +318,18 @@ class LongBuilder:
         varies = column != first[codes]
         if varies.any():
             asked = {self.options.label_column, *(self.options.static_columns or ())}
-            if self.options.channels is not None and name not in asked:
-                self._leave_out(name)
+            numeric = all(is_number_text(str(v)) for v in coder.values)
+            text = not numeric and self.roles.id is not None and name != self.roles.label
+            if text and any(has_sign(str(v)) for v in coder.values[:100]):
+                raise InputError(
+                    f"column {name!r} holds numbers with signs, such as {coder.values[0]!r}",
+                    where=self.where,
+                    fix="Write them without the sign of a currency or percent, or leave the column out with ignore=.",
+                )
+            if name not in asked and (self.options.channels is not None or text):
+                self._leave_out(name, " (as numbers it would be modelled)" if text else "")
                 return None
             row = int(np.argmax(varies))
-            numeric = all(is_number_text(str(v)) for v in coder.values)
             value = None if column[row] < 0 else coder.values[column[row]]
             fix = f"{naming(self.roles.channels)} leaves it out" + (
                 "; named there, too, it is modelled." if numeric else "."
@@ -383,13 +345,13 @@ class LongBuilder:
             )
         return decode_values([None if k < 0 else coder.values[k] for k in first.tolist()], is_text)
 
-    def _leave_out(self, name: str) -> None:
-        """Go on without a column: the channels were named, and it is none of them."""
+    def _leave_out(self, name: str, more: str) -> None:
+        """Go on without a column: it is text, or the channels were named and it is none of them."""
         roles = self.roles
         roles.ignored.append(name)
         roles.static = [other for other in roles.static if other != name]
         roles.label = None if roles.label == name else roles.label
-        self.note(f"column {name!r} changes within series and is not read")
+        self.note(f"column {name!r} changes within series and is left out{more}")
 
 
 def _dealt(times: np.ndarray, codes: np.ndarray, position: np.ndarray, counts: np.ndarray) -> np.ndarray:

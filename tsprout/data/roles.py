@@ -24,12 +24,13 @@ ID_NAMES = (
 )
 TIME_NAMES = (
     *("timestamp", "ds", "time", "datetime", "date_time", "date", "t", "step", "time_step", "timestep", "time_idx"),
-    *("time_index", "tick", "epoch"),
+    *("time_index", "tick", "epoch", "ts", "timestamp_utc", "datetime_utc", "time_utc"),
 )
 CALENDAR_NAMES = ("second", "minute", "hour", "day", "week", "month", "year")
 LABEL_NAMES = ("label", "class")
 STEP_PREFIXES = ("t", "step", "time", "ts", "time_step", "timestep", *CALENDAR_NAMES, "h", "d")
 ORIENTATIONS = ("long", "wide")
+THOUSANDS = (None, "none", ".", ",", "'", " ")
 _MOST_NAMED = 12
 
 
@@ -41,7 +42,7 @@ def _listed(value: Any) -> Iterable[Any]:
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("id_column", "time_column", "label_column"), str),
     "every": lambda step: alias_of(round(step.total_seconds() * 1e9)) if hasattr(step, "total_seconds") else str(step),
-    **dict.fromkeys(("channels", "static_columns"), lambda value: tuple(map(str, _listed(value)))),
+    **dict.fromkeys(("channels", "static_columns", "ignore"), lambda value: tuple(map(str, _listed(value)))),
     "missing_codes": lambda value: tuple(_listed(value)),
     "window": partial(check_whole, where="window"),
     "stride": partial(check_whole, where="stride"),
@@ -59,11 +60,13 @@ class ReadOptions:
     channels: Sequence[str] | None = None
     label_column: str | None = None
     static_columns: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
     axes: str | None = None
     window: int | None = None
     stride: int | None = None
     orientation: str | None = None
     missing_codes: Sequence[str | float] = ()
+    thousands: str | None = None
     day_first: bool | None = None
     every: str | None = None
     encoding: str = "utf-8"
@@ -77,6 +80,9 @@ class ReadOptions:
                 object.__setattr__(self, name, plain(value))
         if self.orientation not in (None, *ORIENTATIONS):
             raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long' or 'wide'.")
+        if self.thousands not in THOUSANDS:
+            fix = f"Use one of {', '.join(map(repr, THOUSANDS[1:]))}."
+            raise InputError(f"thousands cannot be {self.thousands!r}", where="thousands", fix=fix)
         if self.day_first not in (None, True, False):
             raise InputError(f"day_first cannot be {self.day_first!r}", fix="Give True or False.")
         if self.stride is not None and self.window is None:
@@ -92,11 +98,13 @@ class Reading(TypedDict, total=False):
     channels: Sequence[str] | None
     label_column: str | None
     static_columns: Sequence[str] | None
+    ignore: Sequence[str] | None
     axes: str | None
     window: int | None
     stride: int | None
     orientation: str | None
     missing_codes: Sequence[str | float] | None
+    thousands: str | None
     day_first: bool | None
     every: Any
     encoding: str
@@ -118,6 +126,17 @@ def check_options(names: Iterable[str]) -> None:
             raise InputError(f"there is no option {name!r}", fix=fix)
 
 
+def refuse_of_tables(options: ReadOptions, where: str) -> None:
+    """Refuse what is said of columns and rows where there are none.
+
+    Raises:
+        InputError: something was.
+    """
+    refuse_every(options, where)
+    if options.ignore:
+        raise InputError("ignore= is for columns of tables", where=where, fix="Leave it out.")
+
+
 def refuse_every(options: ReadOptions, where: str) -> None:
     """Refuse a regular step where there are no rows with times that it could be of.
 
@@ -132,7 +151,7 @@ def refuse_every(options: ReadOptions, where: str) -> None:
 @dataclass
 class Roles:
     """What each column is; ``steps`` is filled for a wide table, ``channels`` for a long one; ``like_id`` has an id's
-    name and holds decimals."""
+    name and holds decimals, ``guessed_id`` is the id for no better reason than to be the only text."""
 
     wide: bool = False
     id: str | None = None
@@ -145,6 +164,7 @@ class Roles:
     ignored: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     like_id: str | None = None
+    guessed_id: str | None = None
 
 
 def assign(
@@ -166,10 +186,12 @@ def assign(
     if twice:
         raise InputError(f"column names repeat: {', '.join(map(repr, twice))}", where=where, fix="Rename them.")
     _check_asked(columns, options, where)
+    columns = [c for c in columns if c not in options.ignore]
     blank = [c for c in columns if is_nameless(c) and kinds[c] == "empty" and c not in _asked(options)]
     columns = [c for c in columns if c not in blank]
     decide = _wide_roles if _is_wide(columns, options, where) else _long_roles
     roles = decide(columns, kinds, options, where, gappy)
+    roles.ignored += options.ignore
     if blank:
         roles.ignored += blank
         roles.notices.append(f"columns without a name or a value are left out: {len(blank)}")
@@ -178,7 +200,7 @@ def assign(
 
 def _asked(options: ReadOptions) -> list[str | None]:
     named = [options.id_column, options.time_column, options.label_column]
-    return [*named, *(options.channels or ()), *(options.static_columns or ())]
+    return [*named, *(options.channels or ()), *(options.static_columns or ()), *options.ignore]
 
 
 def _check_asked(columns: Sequence[str], options: ReadOptions, where: str) -> None:
@@ -299,7 +321,7 @@ def _long_roles(
     texts = [c for c in rest if kinds[c] in ("text", "time") and c not in wanted]
     full = [c for c in texts if kinds[c] == "text" and c not in gappy]
     if roles.id is None and len(full) == 1:
-        roles.id = full[0]
+        roles.id = roles.guessed_id = full[0]
         texts.remove(roles.id)
         rest.remove(roles.id)
         roles.notices.append(f"column {roles.id!r} is taken as the series' id")

@@ -94,6 +94,8 @@ def sniff_style(texts: list[str], day_first: bool | None = None) -> TimeStyle | 
         return TimeStyle("datetime", "%Y%m%d") if as_dates else TimeStyle("int")
     if all(_is_float(t) for t in texts):
         return TimeStyle("float")
+    if _is_float(texts[0]):  # 1199.50 is no month, whatever stands among the other numbers
+        return None
     matches = [m for m in (_ISO.fullmatch(t) for t in texts) if m]
     if _ISO.fullmatch(texts[0]):
         date = "%Y{sep}%m{sep}%d" if matches[0]["d"] else "%Y{sep}%m"

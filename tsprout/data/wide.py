@@ -96,7 +96,7 @@ class WideBuilder(LongBuilder):
             return None
         if style.notice:
             self.note(style.notice)
-        self.style = style
+        self._clock.style = style
         return times
 
 

@@ -128,6 +128,9 @@ def redescribed(metadata: dict[bytes, bytes] | None, changed: list[pa.Field]) ->
         field = next((f for f in changed if f.name == column.get("field_name")), None)
         if field is None:
             continue
+        if pa.types.is_dictionary(field.type):  # pandas makes a category of it, whatever is said of its codes
+            column["numpy_type"] = str(field.type.index_type)
+            continue
         decimal = pa.types.is_decimal(field.type)
         name = np.dtype(field.type.to_pandas_dtype()).name
         column["pandas_type"] = "decimal" if decimal else {"object": "unicode"}.get(name, name)

@@ -40,6 +40,7 @@ EXTENSIONS = {
     ".jsonl": "jsonl",
     ".json": "jsonl",
 }
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 
 
@@ -52,11 +53,13 @@ def read(
     channels: Sequence[str] | None = None,
     label_column: str | None = None,
     static_columns: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
     axes: str | None = None,
     window: int | None = None,
     stride: int | None = None,
     orientation: str | None = None,
     missing_codes: Sequence[str | float] | None = None,
+    thousands: str | None = None,
     day_first: bool | None = None,
     every: Any = None,
     encoding: str = "utf-8",
@@ -70,10 +73,13 @@ def read(
         id_column, time_column, label_column: columns (arrays, keys) by name, where they are not found by themselves.
         channels: the columns to read as channels; for bare arrays, names for them.
         static_columns: per-series columns; those of text are found by themselves.
+        ignore: columns of a table to leave out.
         axes: axis order of a bare array, such as ``nlc``.
         window, stride: cut each series into windows of so many time steps, so many steps apart.
         orientation: ``long`` or ``wide``, where a table could be either.
         missing_codes: what else means "missing", such as -999.
+        thousands: what groups the digits of numbers in a CSV file: ``"."``, ``","``, ``"'"``, ``" "`` or ``"none"``;
+            found by itself where it is beyond doubt.
         day_first: whether 03/04/2024 is the 3rd of April; where no date of the file decides it, month first is taken,
             with a notice.
         every: the regular step of the times of a long table, such as ``15min``, ``h``, ``D``, a number or a
@@ -96,11 +102,13 @@ def read(
         channels=channels,
         label_column=label_column,
         static_columns=static_columns,
+        ignore=() if ignore is None else ignore,
         axes=axes,
         window=window,
         stride=stride,
         orientation=orientation,
         missing_codes=() if missing_codes is None else missing_codes,
+        thousands=thousands,
         day_first=day_first,
         every=every,
         encoding=encoding,
@@ -111,7 +119,7 @@ def read(
 
 def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     """:func:`read` with its options together."""
-    from tsprout.data.roles import refuse_every
+    from tsprout.data.roles import refuse_of_tables
 
     if path.is_dir():
         raise InputError("this is a folder, not a file", where=str(path), fix="Give one file of it.")
@@ -130,7 +138,7 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
         from tsprout.data.files import parquet
 
         return parquet.read(path, options)
-    refuse_every(options, str(path))
+    refuse_of_tables(options, str(path))
     if family in ("npz", "npy"):
         from tsprout.data.files import arrays
 
@@ -181,6 +189,9 @@ def family_of(path: Path, format: str | None = None) -> str:
             where=str(path),
             fix=f"Use one of {known}.",
         )
+    if suffixes and suffixes[-1] in SPREADSHEETS:
+        fix = "Save the sheet as CSV first."
+        raise InputError("spreadsheets are not read or written", where=str(path), fix=fix)
     raise InputError(
         f"the extension {path.suffix!r} is not supported",
         where=str(path),

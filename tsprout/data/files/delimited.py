@@ -13,6 +13,7 @@ import numpy as np
 
 from tsprout.data import numbers, tables
 from tsprout.data.files import dialect as dialects
+from tsprout.data.files import grouping
 from tsprout.data.files._writer import Writer
 from tsprout.data.files.dialect import Dialect
 from tsprout.data.files.packing import is_called_packed, packer
@@ -34,7 +35,7 @@ BLOCK_BYTES = 4 << 20
 def read(path: Path, options: ReadOptions) -> SeriesSet:
     """Read a CSV file; see :func:`tsprout.data.files.read`."""
     where = str(path)
-    dialect = dialects.sniff(path, options.encoding, options.missing_codes)
+    dialect = dialects.sniff(path, options.encoding, options.missing_codes, options.thousands)
     roles = assign(dialect.header, dialect.kinds, options, where, dialect.gappy())
     if options.label_column is None and roles.label is not None and dialect.kinds[roles.label] == "float":
         roles.channels = [c for c in dialect.header if c in {*roles.channels, roles.label}]
@@ -46,6 +47,8 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
 
     builder: LongBuilder = (WideBuilder if roles.wide else LongBuilder)(roles, options, where, row_name)
     builder.notices += notices
+    if dialect.thousands:
+        builder.notices.append(f"digits of numbers are grouped by {dialect.thousands!r}; they are written without")
     builder.count_decimals = True
     _stream(dialect, roles, builder, options)
     series = builder.finish(ids_are_text=True)
@@ -91,7 +94,8 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
     values = roles.steps or roles.channels
     texts = [c for c in (roles.id, roles.time, roles.label, *roles.static) if c is not None]
     types = {c: pa.bool_() if dialect.kinds[c] == "bool" else pa.float64() for c in values}
-    types |= dict.fromkeys(texts, pa.string())
+    grouped = [c for c in values if types[c] == pa.float64()] if dialect.thousands else []
+    types |= dict.fromkeys([*texts, *grouped], pa.string())
     encoding = "utf8" if dialect.encoding.lower() in ("utf-8", "utf8", "utf-8-sig") else dialect.encoding
     total = dialect.path.stat().st_size
     try:
@@ -118,7 +122,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
         )
         done = 0
         for batch in reader:
-            builder.add(_trimmed(batch, texts))
+            builder.add(_ungrouped(_trimmed(batch, texts), grouped, dialect))
             done += batch.num_rows
             if options.progress is not None:
                 options.progress("read", min(total, int(done * dialect.bytes_per_row)), total)
@@ -139,6 +143,30 @@ def _trimmed(batch: pa.RecordBatch, texts: list[str]) -> pa.RecordBatch:
             column = pc.utf8_trim_whitespace(column)
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _ungrouped(batch: pa.RecordBatch, names: list[str], dialect: Dialect) -> pa.RecordBatch:
+    """A batch in which the texts of some columns are the numbers that they stand for."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not names:
+        return batch
+    columns = list(batch.columns)
+    for j, name in enumerate(batch.schema.names):
+        if name in names:
+            cells = pc.utf8_trim_whitespace(columns[j])
+            cells = pc.if_else(pc.is_in(cells, pa.array(dialect.nulls)), pa.scalar(None, pa.string()), cells)
+            marked = pc.match_substring_regex(cells, f"^{grouping.pattern(dialect.thousands)}$")
+            plain = pc.replace_substring_regex(cells, grouping.group_class(dialect.thousands), "")
+            cells = pc.if_else(marked, plain, cells)
+            if dialect.decimal_mark == ",":
+                cells = pc.replace_substring(cells, ",", ".")
+            try:
+                columns[j] = cells.cast(pa.float64())
+            except pa.ArrowInvalid as error:
+                raise pa.ArrowInvalid(f"conversion error: {error}") from None
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

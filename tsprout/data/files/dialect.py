@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsprout.data.columns import has_sign
+from tsprout.data.files import grouping
 from tsprout.data.files.packing import is_packed, unpacked
 from tsprout.data.roles import is_nameless
 from tsprout.data.tables import text_kind
@@ -52,7 +54,8 @@ _MAGIC = {
 
 @dataclass
 class Dialect:
-    """How a CSV file is written; ``rows`` are the sample's data rows, ``blank_lines`` stand before the header."""
+    """How a CSV file is written; ``rows`` are the sample's data rows, ``blank_lines`` stand before the header,
+    ``thousands`` groups digits."""
 
     path: Path
     encoding: str
@@ -66,12 +69,14 @@ class Dialect:
     longest_line: int
     nulls: tuple[str, ...]
     blank_lines: int = 0
+    thousands: str = ""
     kinds: dict[str, str] = field(default_factory=dict)
 
     def cells(self, name: str) -> list[str]:
-        """The sample's cells of one column that are not missing."""
+        """The sample's cells of one column that are not missing, digits ungrouped."""
         j = self.header.index(name)
-        return [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
+        cells = [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
+        return [grouping.ungrouped(cell, self.thousands) for cell in cells] if self.thousands else cells
 
     def gappy(self) -> set[str]:
         """Columns with an empty cell in the sample."""
@@ -80,11 +85,12 @@ class Dialect:
         }
 
 
-def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Dialect:
+def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float], thousands: str | None = None) -> Dialect:
     """Look at the start of a file.
 
     Raises:
-        InputError: the file is empty, is not text, is in another encoding, has no header or no rows.
+        InputError: the file is empty, is not text, is in another encoding, has no header or no rows, or digits may be
+            grouped or not.
     """
     where = str(path)
     try:
@@ -137,7 +143,12 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float]) -> Di
         nulls=nulls,
         blank_lines=blank,
     )
-    dialect.kinds = {name: _kind(dialect.cells(name), mark) for name in header}
+    if thousands is None:
+        dialect.thousands = grouping.found((dialect.cells(name) for name in header), where)
+    elif thousands != "none":
+        dialect.thousands = thousands
+    dialect.decimal_mark = grouping.decimal_of(dialect.thousands, mark)
+    dialect.kinds = {name: _kind(dialect.cells(name), dialect.decimal_mark) for name in header}
     return dialect
 
 
@@ -285,13 +296,19 @@ def not_a_number(dialect: Dialect, columns: list[str]) -> InputError | None:
     for line, row in records(dialect):
         for j, name in places:
             cell = row[j].strip() if j < len(row) else ""
-            number = cell.replace(",", ".") if dialect.decimal_mark == "," else cell
+            number = grouping.ungrouped(cell, dialect.thousands)
+            number = number.replace(",", ".") if dialect.decimal_mark == "," else number
             words = ("true", "false") if dialect.kinds[name] == "bool" else ()
             fits = cell.lower() in words if words else _is_number(number) and "_" not in number
             if cell not in dialect.nulls and not fits:
+                fix = "Correct it, empty the cell if the value is missing, or name its code with missing_codes=."
+                if has_sign(cell):
+                    fix = "Write numbers without the sign of a currency or percent."
+                elif any(re.fullmatch(grouping.pattern(mark), cell) for mark in ".,"):
+                    fix = f"If digits are grouped, say by what: thousands={'.' if ',' in cell[-3:] else ','!r}."
                 return InputError(
                     f"{cell!r} in column {name!r} is not a {'true/false value' if words else 'number'}",
                     where=f"{dialect.path}, row {line}",
-                    fix="Correct it, empty the cell if the value is missing, or name its code with missing_codes=.",
+                    fix=fix,
                 )
     return None

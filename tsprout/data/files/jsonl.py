@@ -186,6 +186,9 @@ class _Reader:
         if not listed and not ("start" in first and first.get("freq")):
             return None, None
         own = [self._need(number, row, "times" if listed else "start") for number, row in rows]
+        for (number, _), ts, n in zip(rows, own, lengths.tolist(), strict=True):
+            if listed and len(ts) != n:
+                raise InputError(f"{len(ts)} times for {n} time steps", where=self._at(number))
         flat = [t for ts in own for t in ts] if listed else own
         if len({isinstance(t, str) for t in flat}) > 1:
             raise InputError("times are numbers in one series and texts in another", where=self.where)
@@ -200,8 +203,6 @@ class _Reader:
         at = 0
         for i, ((number, row), n) in enumerate(zip(rows, lengths.tolist(), strict=True)):
             if listed:
-                if len(own[i]) != n:
-                    raise InputError(f"{len(own[i])} times for {n} time steps", where=self._at(number))
                 times[i, :n] = parsed[at : at + n]
                 at += n
             else:

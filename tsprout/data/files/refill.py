@@ -81,7 +81,7 @@ def _opened(
 
 
 def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
-    form = dialect.sniff(source, options.encoding, options.missing_codes)
+    form = dialect.sniff(source, options.encoding, options.missing_codes, options.thousands)
     news = groupby(_texts(cells, form), key=lambda cell: cell[0])
     row, changes = next(news, (-1, iter(())))
     codes = missing_numbers(options.missing_codes)
