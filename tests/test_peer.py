@@ -71,6 +71,20 @@ def test_options_that_make_no_sense(real: str, given: list[str], word: str, caps
         fitted.sample(2, **{word: 9})
 
 
+def test_a_run_can_keep_its_model(real: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", real, "-o", "out", "-n", "5", "--model", "levels-shapes"]
+    assert cli.main([*run, "--keep-model", "out"]) == 2
+    assert "a folder of its own" in capsys.readouterr().err
+    assert cli.main([*run, "--keep-model", "kept"]) == 0
+    assert "model    kept" in capsys.readouterr().out
+    assert cli.main(["sample", "kept", "-n", "5", "-o", "again.csv"]) == 0
+    assert Path("again.csv").read_bytes() == Path("out/synthetic.csv").read_bytes()
+    assert cli.main([*run, "--keep-model", "kept"]) == 2  # both are there
+    assert cli.main([*run, "--keep-model", "kept", "--force"]) == 0
+    assert cli.main(["sample", "out", "-n", "5", "-o", "more.csv"]) == 2
+    assert "--keep-model" in capsys.readouterr().err
+
+
 def test_so_many_of_each_label(real: str, capsys: pytest.CaptureFixture[str]) -> None:
     kinds = {f"s{k}": "well" if k < 4 else "ill" for k in range(6)}
     rows = [line.split(",") for line in CSV.splitlines()]

@@ -72,8 +72,9 @@ def test_what_it_leaves_is_a_model_that_fits_and_draws(run: Run, place: Path) ->
     assert info["windows"] > 0 and info["held_out_loss"]["mean"] > 0
     assert [fact["row"] for fact in info["sets"].values()] == [0, 1, 2, 3]
     assert list(info["sets"]) == ["Many", "Pieces", "Shapes", "Walk"]
-    drawn = Sprout.from_pretrained("out/checkpoint").fit(golden_shots(), "prompt").sample(3)
-    assert drawn.values.shape == (3, 2, 24)
+    for name in ("out/checkpoint", "out"):  # the folder of the run will do
+        drawn = Sprout.from_pretrained(name).fit(golden_shots(), "prompt").sample(3)
+        assert drawn.values.shape == (3, 2, 24)
     code, out, _ = run(
         "tiny.yaml", "--corpus", "corpus", "-o", "next", "--start-from", "out/checkpoint", "--json", "--steps", 1
     )
@@ -101,6 +102,16 @@ def test_a_budget_stops_a_run_that_goes_on_later(run: Run, place: Path, monkeypa
     monkeypatch.undo()
     code, out, err = run("tiny.yaml", "--corpus", "corpus", "-o", "out", "--budget", "1x")
     assert code == 2 and "1x" in err
+
+
+def test_a_corpus_too_wide_for_padding_is_refused_at_once(run: Run, place: Path) -> None:
+    Path("padded.yaml").write_text(
+        "extends: paper-padding\nmodel: {width: 16, canonical: 2, rows: 8}\nstream: {length: 8, windows: 4}\n"
+        "training: {steps: 1, pieces: 1}\nengine: {device: cpu}\n"
+    )
+    code, _, err = run("padded.yaml", "-o", "out", "--corpus", "corpus")
+    assert code == 2 and "pads channels to 2, and there are sets of 5" in err and "--set model.canonical=5" in err
+    assert not Path("out").exists()
 
 
 def test_what_is_missing_is_said(run: Run, place: Path) -> None:

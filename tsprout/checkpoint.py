@@ -39,6 +39,7 @@ from tsprout.nn.adapters import AdapterConfig, adapt
 from tsprout.series import SeriesSet
 from tsprout.staging import from_os_error, staged_folder
 
+RUN = "checkpoint"
 CONFIG, WEIGHTS, SHOTS, CARD = "config.json", "model.safetensors", "shots.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, SHOTS, CARD, "golden.json")
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib")
@@ -87,7 +88,8 @@ def find(name: str | Path, options: HubOptions | None = None) -> Path:
         if options.revision is not None:
             fix = "Leave the revision out, or give the full name of a model on the hub."
             raise CheckpointError("only models on the hub have revisions; this is a folder", where=text, fix=fix)
-        return local
+        run = local / RUN  # the folder of a pre-training holds its checkpoint
+        return run if not (local / CONFIG).is_file() and (run / CONFIG).is_file() else local
     if local.suffix.lower() in PICKLES:
         raise CheckpointError(
             "this is a pickle, or may be one, and loading a pickle runs whatever code is in it",

@@ -47,7 +47,7 @@ def device_for(name: str | Path, device: str, options: Mapping[str, Any] | None 
     return chosen if is_name(known.get("device")) else "cpu"
 
 
-def _made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
+def made(name: str, device: str, options: Mapping[str, Any] | None = None) -> Baseline:
     """A baseline by its name with ``options``, for ``device`` where :func:`device_for` says that it uses that."""
     chosen = device_for(name, device, options)
     return registry.get(name)(**({} if chosen == "cpu" else {"device": chosen}) | dict(options or {}))
@@ -86,7 +86,7 @@ class Peer(Synthesizer):
         """
         device_of(device)
         if str(name_or_path) in registry.names():
-            opened = cls(_made(str(name_or_path), device, options))
+            opened = cls(made(str(name_or_path), device, options))
         else:
             opened = cls(registry.load(name_or_path, device=device_for(name_or_path, device)))
         if opened.device == "cpu" and not str(device).startswith("cpu"):

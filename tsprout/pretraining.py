@@ -98,6 +98,7 @@ def pretrain(
     if corpus is None and not (isinstance(config.stream, StreamConfig) and config.stream.synthetic_share == 1):
         raise InputError("there is no corpus to train on", where="--corpus", fix="Build one: tsprout corpus build.")
     opened = None if corpus is None else Corpus(corpus)
+    _check_width(config, opened)
     start = None if options.start_from is None or (out / STATE).exists() else load(options.start_from)
     seen = read_seen(out) if start is None else seen_by(start)
     _check_scoring(config, seen)
@@ -148,6 +149,15 @@ def pretrain(
         working.close()
         engine.close()
     return account(found, config, out, engine.world, str(engine.device))
+
+
+def _check_width(config: PretrainConfig, corpus: Corpus | None) -> None:
+    """Refuse a corpus with wider sets than a model that pads its channels takes, before the first of them comes."""
+    widest = max((entry.channels for entry in corpus.sets), default=0) if corpus is not None else 0
+    widest = min(widest, max(config.stream.channels)) if hasattr(config.stream, "channels") else widest
+    if config.model.channel_mixing == "padded" and widest > config.model.canonical:
+        what = f"this model pads channels to {config.model.canonical}, and there are sets of {widest}"
+        raise InputError(what, where="--corpus", fix=f"Say --set model.canonical={widest}, or build another corpus.")
 
 
 def write_checkpoint(

@@ -132,7 +132,7 @@ def test_copies_please_fidelity_and_are_caught_here():
         assert scores[name].verdict == "as good as another real sample", name
     assert scores["copying"].verdict == "close to copies of your series"
     assert scores["near_copies"].value.mean == 1
-    assert scores["near_copies"].verdict == "nearer to your series than unseen real ones"
+    assert scores["near_copies"].verdict == "more come close to one of yours than unseen real ones do"
     assert "copies of your series" in scores.summary()
     assert METRICS["copying"].direction == "one"
 

@@ -253,7 +253,7 @@ def test_copying_verdicts(value, verdict):
     assert copying_verdict(at(1.0), at(1, 0.8, 1.2), enough=False) == words.UNCLEAR
     near = near_copies_verdict(value, at(0.05, 0, 1.2), enough=True)
     assert near == (
-        words.NOT_APPLICABLE if not value.known else words.FAR_ENOUGH if value.mean <= 1.2 else words.TOO_NEAR
+        words.NOT_APPLICABLE if not value.known else words.FAR_ENOUGH if value.mean <= 1.2 else words.SOME_NEAR
     )
 
 

@@ -146,10 +146,8 @@ def test_the_callers_style_is_neither_used_nor_changed(tmp_path):
 
 def test_nothing_is_left_behind_when_it_fails(tmp_path, monkeypatch):
     real = SeriesSet.from_arrays(walks(3, 1, 12))
-    with pytest.raises(TsproutError, match="cannot be written"):
-        overlay(real, real, tmp_path / "no" / "such" / "a.png")
     (tmp_path / "taken").mkdir()
-    with pytest.raises(TsproutError, match="cannot be written"):
+    with pytest.raises(TsproutError, match="is a directory"):
         overlay(real, real, tmp_path / "taken")
     from matplotlib.figure import Figure
 

@@ -3,9 +3,8 @@
 Inside, series are tensors ``(batch, channels, length)``; networks that walk through time turn them themselves.
 Networks are trained on latents brought to the range their paper trains on (``low`` to ``high``, each channel from its
 least to its largest value), and what they draw is brought back. All randomness comes from torch's global generator,
-seeded inside :func:`~tsprout.devices.seeded` and restored after it; noise is drawn on the CPU, so that a seed starts
-from the same noise on any device, but for a training on a GPU, whose steps are recorded
-(:mod:`tsprout.baselines._steps`).
+seeded inside :func:`~tsprout.devices.seeded` and restored after it; noise is drawn on the CPU, so that it is the same
+on any device, but for a training on a GPU, whose steps are recorded (:mod:`tsprout.baselines._steps`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tsprout.errors import TsproutError
 from tsprout.fitting import fit_model
 from tsprout.interface import Synthesizer
 from tsprout.model import Denoiser
-from tsprout.peer import Peer, is_peer
+from tsprout.peer import Peer, is_peer, made
 from tsprout.series import SeriesSet
 from tsprout.synthesizer import Sprout
 from tsprout.train.fewshot import draw
@@ -62,8 +62,8 @@ def open_model(model: ModelSpec, device: str = "cpu") -> Synthesizer:
     Raises:
         InputError: there is none.
     """
-    if is_peer(model.model):
-        return Peer.open(model.model, device, model.options)
+    if is_peer(model.model) and model.options:  # also where there is no such device: a head node only hashes it
+        return Peer(made(model.model, device, model.options))
     return Sprout.from_pretrained(model.model, device=device)
 
 

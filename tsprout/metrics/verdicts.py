@@ -15,6 +15,7 @@ BLIND = "this score cannot tell here"
 UNCLEAR = "too few series to tell"
 FAR_ENOUGH = "no nearer to your series than unseen real ones"
 TOO_NEAR = "nearer to your series than unseen real ones"
+SOME_NEAR = "more come close to one of yours than unseen real ones do"
 COPIES = "close to copies of your series"
 TOO_FAR = "further from your series than unseen real ones"
 LEAKS = "tells who was among your series"
@@ -26,6 +27,7 @@ NOT_APPLICABLE = "does not apply"
 OF_COPIES = {
     COPIES: "They are close to copies of your series.",
     TOO_NEAR: "They are nearer to your series than unseen real ones would be.",
+    SOME_NEAR: "Most keep their distance, but more of them come close to one of your series than unseen real ones do.",
     TOO_FAR: "They are no copies, but further from your series than unseen real ones would be.",
     FAR_ENOUGH: "They show no sign of being copies.",
 }
@@ -126,7 +128,7 @@ def near_copies_verdict(value: Interval, floor: Interval, *, enough: bool) -> st
         return NOT_APPLICABLE
     if not enough:
         return UNCLEAR
-    return FAR_ENOUGH if value.mean <= floor.high else TOO_NEAR
+    return FAR_ENOUGH if value.mean <= floor.high else SOME_NEAR
 
 
 def _wider(interval: Interval) -> Interval:

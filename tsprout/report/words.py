@@ -17,6 +17,7 @@ GRADES = {
     verdicts.SAME: "level",
     verdicts.WORSE: "poor",
     verdicts.TOO_NEAR: "poor",
+    verdicts.SOME_NEAR: "poor",
     verdicts.COPIES: "poor",
     verdicts.TOO_FAR: "poor",
     verdicts.LEAKS: "poor",
@@ -92,6 +93,8 @@ def lead(scores: Scores) -> tuple[str, str]:
         sentence += f"{join} they give away which real series were among yours"
     elif verdicts.TOO_NEAR in said:
         sentence += f"{join} they lie nearer to your series than unseen real ones would"
+    elif verdicts.SOME_NEAR in said:
+        sentence += f"{join} more of them come close to one of your series than unseen real ones do"
     return f"{sentence}.", _worst(judged)
 
 
