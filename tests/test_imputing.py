@@ -12,6 +12,7 @@ from tiny_models import TRANSFORMER, UNET, waves
 
 from tsprout import imputing
 from tsprout.baselines import get
+from tsprout.data.frames import from_object
 from tsprout.errors import InputError, TsproutError
 from tsprout.imputing import gaps
 from tsprout.model import Denoiser
@@ -302,3 +303,19 @@ def test_progress_counts_series_with_gaps() -> None:
     assert told[-1] == ("impute", 6, 6)
     told.clear()
     assert fitted.impute(whole, progress=lambda *each: told.append(each)).equals(whole) and not told
+
+
+def test_a_table_is_read_as_the_one_it_was_fitted_to() -> None:
+    frame = pd.DataFrame(
+        [(k, t, 10.0 * k + t, "ab"[k % 2], f"note {t}") for k in range(6) for t in range(12)],
+        columns=["shop", "step", "sales", "region", "note"],
+    )
+    frame.loc[[3, 40], "sales"] = np.nan
+    fitted = sprout(TRANSFORMER).fit(frame, "prompt", id_column="shop")
+    out = fitted.impute(frame, draws=1)
+    assert out["sales"].notna().all() and out.drop(columns="sales").equals(frame.drop(columns="sales"))
+    # By itself the only text that could be one is taken for the id, by which rows repeat.
+    with pytest.raises(InputError, match="was taken as the id"):
+        from_object(frame)
+    other = frame.rename(columns={"shop": "id"})  # not the columns that it knows
+    assert fitted.impute(other, draws=1)["sales"].notna().all()

@@ -97,3 +97,29 @@ def test_a_disk_without_locks_and_a_folder_that_is_not_there(tmp_path: Path, mon
     with alone(tmp_path):
         pass
     assert time.monotonic() - begun < 5
+
+
+def test_of_two_that_find_a_stale_mark_one_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    first, second, third = (locks.Lock(tmp_path / "set.npz", wait=lambda _: pytest.fail("waited")) for _ in range(3))
+    first.mark.write_text("of one that died")
+    os.utime(first.mark, (0, 0))
+    looked = locks._is_stale
+
+    def late(mark: Path) -> bool:
+        # The second has looked when the first one takes over, and moves away what is the first one's by now.
+        found = looked(mark)
+        if mark == second.mark and found:
+            monkeypatch.setattr(locks, "_is_stale", looked)
+            first.acquire()
+        return found
+
+    monkeypatch.setattr(locks, "_is_stale", late)
+    assert not second._mark()
+    assert first.mark.read_text() == first.token
+    second.release()
+    assert first.mark.exists(), "what another holds is not removed"
+    first.release()
+    assert [path.name for path in tmp_path.iterdir()] == []
+    third.acquire()
+    third.release()

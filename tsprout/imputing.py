@@ -12,6 +12,7 @@ window (:mod:`tsprout.stitching`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ from tsprout.data.transforms import Curve
 from tsprout.diffusion.conditioning import Spread, given
 from tsprout.diffusion.samplers import Denoise
 from tsprout.drawing import Source
-from tsprout.errors import InputError, TsproutError
+from tsprout.errors import InputError, NotThereError, TsproutError
 from tsprout.identity import label_groups
 from tsprout.interface import not_fitted
 from tsprout.limits import MAX_DRAWS, check_seed, check_whole
@@ -83,8 +84,23 @@ def checked(
         raise InputError("windows are no series to fill", where="window", fix=fix)
     if data is None:
         return shots, None
-    original = data if isinstance(data, Original) else Original.read(data, options_of(dict(reader)))
+    original = data if isinstance(data, Original) else _read(data, shots, reader)
     return _fillable(original.series, shots), original
+
+
+def _read(data: Any, shots: SeriesSet, reader: Reading) -> Original:
+    """Data as said; of a table whose columns nothing is said, as ``shots`` were read, if these columns are there."""
+    schema, named = shots.schema, {"id_column", "time_column", "label_column", "channels", "static_columns", "ignore"}
+    if schema is not None and schema.long and not named & set(reader) and not isinstance(data, SeriesSet):
+        known = {
+            "id_column": schema.id_column,
+            "time_column": schema.time_column,
+            "label_column": schema.label_column,
+            "channels": shots.channels,
+        }
+        with suppress(NotThereError):
+            return Original.read(data, options_of({**reader, **known}))
+    return Original.read(data, options_of(dict(reader)))
 
 
 def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:

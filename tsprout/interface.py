@@ -149,7 +149,8 @@ class Synthesizer(abc.ABC):
         """Fill the gaps of series.
 
         Args:
-            data: series with the channels of those it was fitted to, by default these; longer ones in windows.
+            data: series with the channels of those it was fitted to, by default these; longer ones in windows. A table
+                of whose columns nothing is said is read as the one it was fitted to.
             draws: a gap gets the median of so many. One varies as real series do; for multiple imputation (Rubin 1987)
                 give several seeds.
             steps, solver, guidance, seed: see :meth:`sample_batches`.

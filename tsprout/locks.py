@@ -8,6 +8,7 @@ one that has not been renewed for :data:`STALE` seconds is taken over. :func:`al
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +37,7 @@ class Lock:
     def __init__(self, target: Path, wait: Callable[[float], None] = time.sleep) -> None:
         self.place = target.with_name(f"{target.name}.part.lock")
         self.mark = target.with_name(f"{target.name}.part.busy")
-        self.wait = wait
+        self.wait, self.token = wait, secrets.token_hex(8)
         self.file: int | None = None
 
     def acquire(self) -> None:
@@ -57,7 +58,10 @@ class Lock:
     def release(self) -> None:
         """Give the lock up; its file is removed while it is held, so that no other holder's is."""
         with suppress(OSError):
-            (self.mark if self.file is None else self.place).unlink()
+            if self.file is not None:
+                self.place.unlink()
+            elif self.mark.read_text() == self.token:
+                self.mark.unlink()
         if self.file is not None:
             os.close(self.file)
             self.file = None
@@ -87,13 +91,25 @@ class Lock:
     def _mark(self) -> bool:
         """Take the lock by making its file; False while another has it."""
         with suppress(FileNotFoundError):
-            if time.time() - self.mark.stat().st_mtime > STALE:
-                self.mark.unlink()
+            if _is_stale(self.mark):
+                # Of two that see it so, one moves it away; what the other moves is the new one's, and goes back.
+                old = self.mark.with_name(f"{self.mark.name}.{self.token}")
+                os.rename(self.mark, old)
+                if _is_stale(old):
+                    old.unlink()
+                else:
+                    os.rename(old, self.mark)
         try:
-            os.close(os.open(self.mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            file = os.open(self.mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
+        os.write(file, self.token.encode())
+        os.close(file)
         return True
+
+
+def _is_stale(mark: Path) -> bool:
+    return time.time() - mark.stat().st_mtime > STALE
 
 
 @contextmanager
