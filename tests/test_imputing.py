@@ -314,8 +314,8 @@ def test_a_table_is_read_as_the_one_it_was_fitted_to() -> None:
     fitted = sprout(TRANSFORMER).fit(frame, "prompt", id_column="shop")
     out = fitted.impute(frame, draws=1)
     assert out["sales"].notna().all() and out.drop(columns="sales").equals(frame.drop(columns="sales"))
-    # By itself the only text that could be one is taken for the id, by which rows repeat.
-    with pytest.raises(InputError, match="was taken as the id"):
+    # By itself nothing tells its series apart.
+    with pytest.raises(InputError, match="rows have the same time"):
         from_object(frame)
     other = frame.rename(columns={"shop": "id"})  # not the columns that it knows
     assert fitted.impute(other, draws=1)["sales"].notna().all()
