@@ -354,4 +354,6 @@ def _settled(scaler: Scaler, values: np.ndarray, known: np.ndarray) -> np.ndarra
         elif isinstance(channel, RelativeScaling):
             greatest = np.fmax.reduce(out[:, list(channel.others)], axis=1)
             out[:, i] = np.where(known[:, i], out[:, i], np.fmax(out[:, i], greatest))
+    for group in scaler.together:
+        group.settle(out, known)
     return out

@@ -9,7 +9,8 @@ kinds of channel depart from unit variance on purpose: two-valued ones become -1
 rare one value is); where rare levels, or rare bursts among zeros, would lie beyond four units, the standard deviation
 may go down to 0.8; constants are 0. Channels that go one way only and channels that hardly differ from others are
 scaled by differences (:mod:`tsprout.data.cumulative`, :mod:`tsprout.data.relative`), and what goes round is followed
-beyond its edge (:mod:`tsprout.data.circular`).
+beyond its edge (:mod:`tsprout.data.circular`). What is zero together is made so on the way back
+(:mod:`tsprout.data.zeros`).
 
 Everything is computed in ``float64``; latents are ``float32``, so what comes back is right to about :math:`10^{-6}` of
 the channel's range, and *equal* for whole, decimal, two-valued, level and constant channels and for zeros. Missing
@@ -30,6 +31,7 @@ from tsprout.data.cumulative import cumulative_from_dict, first_cells, fit_cumul
 from tsprout.data.label_scaling import LabelScaling, lie_apart
 from tsprout.data.relative import RelativeScaling, Scaling, parents_first, related, relative_from_dict
 from tsprout.data.transforms import Curve, Hurdle, number
+from tsprout.data.zeros import Together, together, together_from_dict
 from tsprout.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,15 +50,21 @@ class Scaler:
         channels: how each is scaled, in order.
         labels: what is done within each label after that, if anything.
         unscaled: names of channels whose labels lie far apart, but that cannot be scaled so.
+        together: channels that are zero in the same cells.
 
     Raises:
         ValueError: channels are told from each other in a circle.
     """
 
     def __init__(
-        self, channels: Sequence[Scaling], labels: LabelScaling | None = None, unscaled: Sequence[str] = ()
+        self,
+        channels: Sequence[Scaling],
+        labels: LabelScaling | None = None,
+        unscaled: Sequence[str] = (),
+        together: Sequence[Together] = (),
     ) -> None:
         self.channels, self.labels, self.unscaled = tuple(channels), labels, tuple(unscaled)
+        self.together = tuple(together)
         self._order = parents_first(self.channels)
         self._first_strand = np.cumsum([0, *(len(channel.strands) for channel in self.channels)]).tolist()
 
@@ -102,7 +110,7 @@ class Scaler:
                         unscaled.append(channel.channel)
 
         found = LabelScaling.fit(strands(), labels)
-        return cls(scaler.channels, found, list(dict.fromkeys(unscaled)))
+        return cls(scaler.channels, found, list(dict.fromkeys(unscaled)), scaler.together)
 
     @classmethod
     def fit_arrays(
@@ -144,8 +152,9 @@ class Scaler:
             if found is None and asked == "auto" and (differences if around is None else around):
                 found = fit_circular(plain, cells, given)
             fitted.append(found or plain)
-        usable = [differences and (transforms or {}).get(name, "auto") == "auto" for name in channels]
-        return cls(related(array, fitted, usable))
+        auto = [(transforms or {}).get(name, "auto") == "auto" for name in channels]
+        scaled = related(array, fitted, [differences and each for each in auto])
+        return cls(scaled, together=together(array, scaled, auto))
 
     def transform(self, values: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Units of the input to latents.
@@ -221,6 +230,8 @@ class Scaler:
             channel = self.channels[i]
             cells = self._within_labels(i, array[:, i].astype(np.float64), own, undo=True)
             out[:, i] = channel.inverse(out, cells) if isinstance(channel, RelativeScaling) else channel.inverse(cells)
+        for group in self.together:
+            group.settle(out)
         return out
 
     def describe(self) -> list[dict[str, Any]]:
@@ -232,12 +243,17 @@ class Scaler:
         """
         own = np.zeros(self._first_strand[-1], bool) if self.labels is None else self.labels.strands
         parts = [bool(own[a:b].any()) for a, b in pairwise(self._first_strand)]
-        return [channel.describe() | {"by_label": by} for channel, by in zip(self.channels, parts, strict=True)]
+        found = [channel.describe() | {"by_label": by} for channel, by in zip(self.channels, parts, strict=True)]
+        for group in self.together:
+            for i in group.members[1:]:
+                found[i]["reason"] += f"; zero where {self.channels[group.members[0]].channel} is"
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :meth:`from_dict` gives back a scaler that computes the same bits."""
         plain = {"version": VERSION, "channels": [c.to_dict() for c in self.channels]}
-        return plain | ({} if self.labels is None else {"labels": self.labels.to_dict()})
+        plain |= {} if self.labels is None else {"labels": self.labels.to_dict()}
+        return plain | ({"together": [group.to_dict() for group in self.together]} if self.together else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scaler:
@@ -257,7 +273,9 @@ class Scaler:
             channels = [_channel_from_dict(entry) for entry in data["channels"]]
             own = data.get("labels")
             strands = sum(len(channel.strands) for channel in channels)
-            return cls(channels, None if own is None else LabelScaling.from_dict(own, strands))
+            groups = [together_from_dict(entry, len(channels)) for entry in data.get("together", ())]
+            labels = None if own is None else LabelScaling.from_dict(own, strands)
+            return cls(channels, labels, together=groups)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the scaler is damaged: {type(error).__name__}: {error}") from error
 

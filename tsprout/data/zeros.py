@@ -1,0 +1,108 @@
+"""Channels that are zero in the same cells: units sold and revenue, rain and for how long it fell.
+
+A diffusion model draws each channel's zeros a little by itself, so that something is earned where nothing is sold.
+Where the shots show no such cell, one channel, the first, says for all of them where zeros are. Where another one is
+zero and should not be, it gets the value that it has in the cell of the shots in which the first one is nearest (a hot
+deck, Andridge and Little 2010). Nothing else is changed, and what the model is shown is as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tsprout.data.channel_scaling import ChannelScaling
+from tsprout.data.transforms import Hurdle
+
+LEAST, SEEN = 10, 0.9
+"""Cells in which both are zero, and in which neither is, in two series or more; share of cells that show both."""
+_KEPT = 512  # cells of the shots to take values from
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Channels at positions ``members``, in order, and their values ``cells (k, members)`` where they are not zero."""
+
+    members: tuple[int, ...]
+    cells: np.ndarray
+
+    def settle(self, values: np.ndarray, known: np.ndarray | None = None) -> None:
+        """Make them zero together in ``values (n, channels, length)``, in place; cells that are ``known`` are left.
+
+        The first of those that are known in a cell decides, where none is the first of all.
+        """
+        own = values[:, self.members]
+        fixed = np.zeros(own.shape, bool) if known is None else known[:, self.members]
+        first = np.argmax(fixed, axis=1)[:, None]  # 0 where none is
+        lead = np.take_along_axis(own, first, axis=1)
+        zero = (lead == 0) & ~fixed
+        own[zero & np.isfinite(own)] = 0
+        short = np.isfinite(lead) & (lead != 0) & (own == 0) & ~fixed
+        for number in np.unique(first[short.any(axis=1, keepdims=True)]):
+            order = np.argsort(self.cells[:, number], kind="stable")
+            deck = self.cells[order]
+            i, j, t = np.nonzero(short & (first == number))
+            wanted = lead[i, 0, t]
+            middles = (deck[1:, number] + deck[:-1, number]) / 2
+            own[i, j, t] = deck[np.searchsorted(middles, wanted), j]
+        values[:, self.members] = own
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :func:`together_from_dict` reads them."""
+        return {"members": list(self.members), "cells": self.cells.tolist()}
+
+
+def together(values: np.ndarray, channels: Sequence[Any], usable: Sequence[bool]) -> tuple[Together, ...]:
+    """Which channels are zero in the same cells of the shots.
+
+    Args:
+        values: ``(n_series, n_channels, length)``, NaN where missing.
+        channels: their scaling.
+        usable: which may be taken for such.
+    """
+    groups: list[list[int]] = []
+    for j, channel in enumerate(channels):
+        spiked = isinstance(channel, ChannelScaling) and isinstance(channel.transform, Hurdle)
+        if not (usable[j] and spiked and channel.transform.atom == 0):
+            continue
+        group = next((g for g in groups if _alike(values[:, g[0]], values[:, j])), None)
+        if group is None:
+            groups.append([j])
+        else:
+            group.append(j)
+    return tuple(Together(tuple(g), _deck(values, g)) for g in groups if len(g) > 1)
+
+
+def _alike(first: np.ndarray, second: np.ndarray) -> bool:
+    seen = np.isfinite(first) & np.isfinite(second)
+    zero = (first == 0) & seen
+    if ((second == 0)[seen] != zero[seen]).any():
+        return False
+    some = (zero, seen & ~zero)
+    enough = all(each.sum() >= LEAST and each.any(axis=1).sum() > 1 for each in some)
+    return enough and seen.sum() >= SEEN * max(np.isfinite(first).sum(), np.isfinite(second).sum())
+
+
+def _deck(values: np.ndarray, members: list[int]) -> np.ndarray:
+    """Cells ``(k, members)`` in which all are observed and not zero, evenly over the values of the first."""
+    cells = values[:, members].transpose(0, 2, 1).reshape(-1, len(members)).astype(np.float64)
+    cells = cells[(np.isfinite(cells) & (cells != 0)).all(axis=1)]
+    cells = cells[np.argsort(cells[:, 0], kind="stable")]
+    return cells[np.linspace(0, len(cells) - 1, min(len(cells), _KEPT)).astype(int)]
+
+
+def together_from_dict(entry: Mapping[str, Any], channels: int) -> Together:
+    """What :meth:`Together.to_dict` wrote, of so many channels.
+
+    Raises:
+        KeyError, TypeError, ValueError: ``entry`` is not one.
+    """
+    members, cells = tuple(entry["members"]), np.array(entry["cells"], dtype=np.float64)
+    if len(members) < 2 or len(set(members)) < len(members) or not all(m in range(channels) for m in members):
+        raise ValueError("members must be positions of two channels or more")
+    if cells.ndim != 2 or cells.shape[1] != len(members) or not len(cells) or not np.isfinite(cells).all():
+        raise ValueError("cells must be numbers, one for each member")
+    return Together(members, cells)
