@@ -1,9 +1,9 @@
 """Channels that are zero in the same cells: units sold and revenue, rain and for how long it fell.
 
 A diffusion model draws each channel's zeros a little by itself, so that something is earned where nothing is sold.
-Where the shots show no such cell, one channel, the first, says for all of them where zeros are. Where another one is
-zero and should not be, it gets the value that it has in the cell of the shots in which the first one is nearest (a hot
-deck, Andridge and Little 2010). Nothing else is changed, and what the model is shown is as it was.
+Where the shots show no such cell, most of them decide in each cell whether all are zero. What is zero and should not be
+gets the value that it has in the cell of the shots in which another of them is nearest (a hot deck, Andridge and Little
+2010). Nothing else is changed, and what the model is shown is as it was.
 """
 
 from __future__ import annotations
@@ -32,27 +32,34 @@ class Together:
     def settle(self, values: np.ndarray, known: np.ndarray | None = None) -> None:
         """Make them zero together in ``values (n, channels, length)``, in place; cells that are ``known`` are left.
 
-        The first of those that are known in a cell decides, where none is the first of all.
+        The first of those that are known in a cell decides; where none is, most of them, and the first where they are
+        divided.
         """
         own = values[:, self.members]
         fixed = np.zeros(own.shape, bool) if known is None else known[:, self.members]
-        first = np.argmax(fixed, axis=1)[:, None]  # 0 where none is
-        lead = np.take_along_axis(own, first, axis=1)
-        zero = (lead == 0) & ~fixed
-        own[zero & np.isfinite(own)] = 0
-        short = np.isfinite(lead) & (lead != 0) & (own == 0) & ~fixed
-        for number in np.unique(first[short.any(axis=1, keepdims=True)]):
-            order = np.argsort(self.cells[:, number], kind="stable")
-            deck = self.cells[order]
-            i, j, t = np.nonzero(short & (first == number))
-            wanted = lead[i, 0, t]
+        seen, zero = np.isfinite(own), own == 0
+        votes = 2 * zero.sum(axis=1) - seen.sum(axis=1)
+        decided = np.where(fixed.any(axis=1), _at(zero, fixed.argmax(axis=1)), (votes > 0) | (votes == 0) & zero[:, 0])
+        own[decided[:, None] & seen & ~fixed] = 0
+        short = ~decided[:, None] & zero & ~fixed
+        # The value that another one has there says which cell of the shots is like it.
+        sure = seen & ~zero & fixed
+        first = np.where(sure.any(axis=1), sure.argmax(axis=1), (seen & ~zero).argmax(axis=1))
+        for number in np.unique(first[short.any(axis=1)]):
+            deck = self.cells[np.argsort(self.cells[:, number], kind="stable")]
+            i, j, t = np.nonzero(short & (first == number)[:, None])
             middles = (deck[1:, number] + deck[:-1, number]) / 2
-            own[i, j, t] = deck[np.searchsorted(middles, wanted), j]
+            own[i, j, t] = deck[np.searchsorted(middles, own[i, number, t]), j]
         values[:, self.members] = own
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; :func:`together_from_dict` reads them."""
         return {"members": list(self.members), "cells": self.cells.tolist()}
+
+
+def _at(array: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """``array (n, members, length)`` at one member a cell, ``(n, length)``."""
+    return np.take_along_axis(array, member[:, None], axis=1)[:, 0]
 
 
 def together(values: np.ndarray, channels: Sequence[Any], usable: Sequence[bool]) -> tuple[Together, ...]:
