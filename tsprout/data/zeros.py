@@ -2,7 +2,7 @@
 
 A diffusion model draws each channel's zeros a little by itself, so that something is earned where nothing is sold.
 Where the shots show no such cell, most of them decide in each cell whether all are zero. What is zero and should not be
-gets the value that it has in the cell of the shots in which another of them is nearest (a hot deck, Andridge and Little
+gets the value that it has in the cell of the shots in which the others are nearest (a hot deck, Andridge and Little
 2010). Nothing else is changed, and what the model is shown is as it was.
 """
 
@@ -20,6 +20,7 @@ from tsprout.data.transforms import Hurdle
 LEAST, SEEN = 10, 0.9
 """Cells in which both are zero, and in which neither is, in two series or more; share of cells that show both."""
 _KEPT = 512  # cells of the shots to take values from
+_AT_ONCE = 4096  # cells that look for theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,10 @@ class Together:
 
     members: tuple[int, ...]
     cells: np.ndarray
+
+    @property
+    def _spread(self) -> np.ndarray:
+        return np.maximum(self.cells.std(axis=0), 1e-12 + 1e-9 * np.abs(self.cells).max(axis=0))
 
     def settle(self, values: np.ndarray, known: np.ndarray | None = None) -> None:
         """Make them zero together in ``values (n, channels, length)``, in place; cells that are ``known`` are left.
@@ -42,14 +47,12 @@ class Together:
         decided = np.where(fixed.any(axis=1), _at(zero, fixed.argmax(axis=1)), (votes > 0) | (votes == 0) & zero[:, 0])
         own[decided[:, None] & seen & ~fixed] = 0
         short = ~decided[:, None] & zero & ~fixed
-        # The value that another one has there says which cell of the shots is like it.
-        sure = seen & ~zero & fixed
-        first = np.where(sure.any(axis=1), sure.argmax(axis=1), (seen & ~zero).argmax(axis=1))
-        for number in np.unique(first[short.any(axis=1)]):
-            deck = self.cells[np.argsort(self.cells[:, number], kind="stable")]
-            i, j, t = np.nonzero(short & (first == number)[:, None])
-            middles = (deck[1:, number] + deck[:-1, number]) / 2
-            own[i, j, t] = deck[np.searchsorted(middles, own[i, number, t]), j]
+        i, j, t = np.nonzero(short)
+        for start in range(0, len(i), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            beside, told = own[i[part], :, t[part]], (seen & ~zero)[i[part], :, t[part]]
+            apart = np.where(told[:, None], (beside[:, None] - self.cells) / self._spread, 0)
+            own[i[part], j[part], t[part]] = self.cells[(apart**2).sum(axis=2).argmin(axis=1), j[part]]
         values[:, self.members] = own
 
     def to_dict(self) -> dict[str, Any]:
