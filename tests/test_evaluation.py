@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tsprout
@@ -488,3 +489,12 @@ def test_the_command_speaks_off_a_terminal(run: Run, monkeypatch: pytest.MonkeyP
     for options in ((), ("--json",), ("--quiet",)):
         assert run("real.csv", "good.csv", *options)[0] == 0
     assert steps == ["heard", "heard", "silent"]
+
+
+def test_columns_that_are_ignored_need_not_be_in_all(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [(f"p{k}", t, np.sin(k + t), t) for k in range(12) for t in range(16)], columns=["id", "time", "x", "junk"]
+    )
+    other = frame.drop(columns="junk").assign(id="s" + frame["id"])
+    report = tsprout.evaluate(frame, other, ignore=["junk"])
+    assert report.real.channels == report.synthetic.channels == ("x",)

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import waves
 
 from tsprout.errors import InputError
-from tsprout.identity import Pools, label_groups, new_ids, new_times, pools, templates, total
+from tsprout.identity import Pools, has_label, label_groups, new_ids, new_times, pools, templates, total
 from tsprout.series import SeriesSet
 
 
@@ -82,6 +82,24 @@ def test_what_cannot_be_wanted_is_refused(n, words: str) -> None:
         pools(shots, {"c": 3})
     with pytest.raises(InputError, match="the series have no labels"):
         pools(SeriesSet.from_arrays(waves(3)), {"a": 3})
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0.0, 1.0, np.nan, 1.0]), np.array([0, 1, 2, 1]), np.array([0, 1, 3, 1.0])]
+)
+def test_labels_that_are_numbers_are_asked_for_as_numbers(labels: np.ndarray) -> None:
+    for label in (1, 1.0, "1", "1.0", np.int64(1)):
+        assert has_label(labels, label).tolist() == [False, True, False, True]
+    for label in ("nan", None, "None", "one"):
+        assert not has_label(labels, label).any()
+
+
+def test_a_missing_label_is_none() -> None:
+    labels = np.array(["a", None, float("nan"), "None"], dtype=object)
+    assert has_label(labels, "a").tolist() == [True, False, False, False]
+    assert has_label(labels, None).tolist() == [False, False, False, True]
+    with pytest.raises(InputError, match=r"The labels are None, a\."):
+        pools(SeriesSet.from_arrays(waves(4), labels=labels), {"b": 1})
 
 
 def test_groups_are_of_one_label_and_length() -> None:

@@ -319,3 +319,14 @@ def test_a_table_is_read_as_the_one_it_was_fitted_to() -> None:
         from_object(frame)
     other = frame.rename(columns={"shop": "id"})  # not the columns that it knows
     assert fitted.impute(other, draws=1)["sales"].notna().all()
+
+
+def test_a_channel_without_a_value_in_new_data_is_filled() -> None:
+    frame = pd.DataFrame(
+        [(f"p{k}", t, k + t / 2, t % 5) for k in range(6) for t in range(12)], columns=["id", "t", "a", "b"]
+    )
+    fitted = sprout(TRANSFORMER).fit(frame, "prompt")
+    empty = frame[frame["id"] < "p3"].copy()
+    empty["b"] = np.nan
+    for reader in ({}, {"id_column": "id"}, {"id_column": "id", "time_column": "t"}):
+        assert fitted.impute(empty, draws=1, **reader)["b"].notna().all()

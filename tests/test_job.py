@@ -66,10 +66,15 @@ def test_what_was_asked_for_by_label_is_kept_in_the_shares_of_real_ones() -> Non
         kept.add(dataclasses.replace(batch, labels=np.full(len(batch), label, dtype=object)))
     assert kept.real.labels is not None and kept.real.labels.tolist() == ["a"] * 6 + ["b"] * 3
     labels = kept.kept().labels
-    assert labels is not None and labels.tolist() == ["a"] * 40 + ["b"] * 20  # of "b" all, of "a" twice as many
-    assert kept.kept().values[:40, 0, 0].max() >= 400  # not only the first ones
+    assert kept.wanting == {"b": 10}  # two thirds of ninety are of "a"
+    assert labels is not None and labels.tolist() == ["a"] * 60 + ["b"] * 20
+    assert kept.kept().values[:60, 0, 0].max() >= 400  # not only the first ones
+    more = numbered(620, 630)
+    kept.add(dataclasses.replace(more, labels=np.full(10, "b", dtype=object)))
+    assert len(kept.kept()) == 90
+    assert kept_of(real, {"a": 8, "b": 1}, 90, np.random.default_rng(0)).wanting == {"b": 2}
     whole = kept_of(real, 9, 5, np.random.default_rng(0))
-    assert whole.real is real
+    assert whole.real is real and not whole.wanting
 
 
 def test_reservoir_holds_no_batch_alive() -> None:

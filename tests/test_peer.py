@@ -75,6 +75,9 @@ def test_a_run_can_keep_its_model(real: str, capsys: pytest.CaptureFixture[str])
     run = ["run", real, "-o", "out", "-n", "5", "--model", "levels-shapes"]
     assert cli.main([*run, "--keep-model", "out"]) == 2
     assert "a folder of its own" in capsys.readouterr().err
+    for inside in (("out", "out/model"), ("kept/out", "kept")):
+        assert cli.main([*run[:3], inside[0], *run[4:], "--keep-model", inside[1]]) == 2
+        assert not Path(inside[0]).exists() and not Path(inside[1]).exists()
     assert cli.main([*run, "--keep-model", "kept"]) == 0
     assert "model    kept" in capsys.readouterr().out
     assert cli.main(["sample", "kept", "-n", "5", "-o", "again.csv"]) == 0
@@ -93,8 +96,9 @@ def test_so_many_of_each_label(real: str, capsys: pytest.CaptureFixture[str]) ->
     counts = ["-n", "ill=30", "-n", "well=4"]
     assert cli.main(["run", "kinds.csv", "-o", "out", "--model", "jitter", *counts, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
-    # Two thirds of the real ones are well: of thirty and four, four and two are held against them.
-    assert summary["sampling"] | {"n": 34, "labels": {"ill": 30, "well": 4}, "scored": 6} == summary["sampling"]
+    # Two thirds of the real ones are well: of 34 to be scored 23, of which 19 are drawn for that alone.
+    assert summary["sampling"] | {"n": 34, "labels": {"ill": 30, "well": 4}, "scored": 34} == summary["sampling"]
+    assert "19 of them drawn for that alone" in summary["scores"]["notes"][-1]
     lines = Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.rsplit(",", 1)[1] for line in lines] == ["ill"] * 30 * 8 + ["well"] * 4 * 8
     assert cli.main(["fit", "kinds.csv", "-o", "fitted", "--model", "jitter"]) == 0

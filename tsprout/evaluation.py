@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tsprout.job_options import ReaderOptions
 
 # Columns that may be left out of what is compared with the real series.
-_OPTIONAL = ("label_column", "static_columns", "id_column", "time_column")
+_OPTIONAL = ("label_column", "static_columns", "id_column", "time_column", "ignore")
 
 
 @dataclass(frozen=True, eq=False)

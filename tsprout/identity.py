@@ -45,15 +45,26 @@ def pools(shots: SeriesSet, n: Wanted) -> Pools:
     if shots.labels is None or not n:
         what = "the series have no labels" if shots.labels is None else "no label is named"
         raise InputError(what, where="n", fix="Ask for a number of series.")
-    own, found = shots.labels.astype(str), []
+    found = []
     for label, count in n.items():
-        members = np.flatnonzero(own == str(label))
+        members = np.flatnonzero(has_label(shots.labels, label))
         if not members.size:
-            known = np.unique(own).tolist()
+            known = sorted({str(own) for own in shots.labels if own is not None and own == own})
             fix = f"The labels are {', '.join(known[:10])}{' ...' if len(known) > 10 else ''}."
             raise InputError(f"no series has the label {str(label)!r}", where="n", fix=fix)
         found.append((members, _at_least_one(count, f"n, label {str(label)!r}")))
     return found
+
+
+def has_label(labels: np.ndarray, label: object) -> np.ndarray:
+    """Which of some ``labels (n,)`` are this one, as a person writes it: 2 is 2.0 where they are numbers."""
+    if labels.dtype.kind in "iuf":
+        try:
+            return np.asarray(labels == float(str(label)))
+        except ValueError:
+            return np.zeros(len(labels), bool)
+    known = np.array([own is not None and own == own for own in labels], dtype=bool)
+    return known & (labels.astype(str) == str(label))
 
 
 def _at_least_one(count: object, where: str) -> int:

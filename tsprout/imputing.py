@@ -89,18 +89,19 @@ def checked(
 
 
 def _read(data: Any, shots: SeriesSet, reader: Reading) -> Original:
-    """Data as said; of a table whose columns nothing is said, as ``shots`` were read, if these columns are there."""
-    schema, named = shots.schema, {"id_column", "time_column", "label_column", "channels", "static_columns", "ignore"}
-    if schema is not None and schema.long and not named & set(reader) and not isinstance(data, SeriesSet):
-        known = {
-            "id_column": schema.id_column,
-            "time_column": schema.time_column,
-            "label_column": schema.label_column,
-            "channels": shots.channels,
-        }
-        with suppress(NotThereError):
-            return Original.read(data, options_of({**reader, **known}))
-    return Original.read(data, options_of(dict(reader)))
+    """Data as said; of a table, what is not said of its columns as ``shots`` were read, if these columns are there.
+
+    Channels are named in any case: one without a value in these data is to be filled, and not left out.
+    """
+    schema, asked = shots.schema, dict(reader)
+    if schema is not None and schema.long and not isinstance(data, SeriesSet):
+        channels = {} if {"channels", "ignore"} & set(asked) else {"channels": shots.channels}
+        roles = {"id_column": schema.id_column, "time_column": schema.time_column, "label_column": schema.label_column}
+        named = {*roles, "static_columns"} & set(asked)
+        for known in ([] if named else [{**roles, **channels}]) + [channels]:
+            with suppress(NotThereError):
+                return Original.read(data, options_of({**asked, **known}))
+    return Original.read(data, options_of(asked))
 
 
 def _fillable(series: SeriesSet, shots: SeriesSet) -> SeriesSet:

@@ -18,6 +18,7 @@ from tsprout.accounts import Stopwatch, peak_memory, to_json, versions
 from tsprout.baselines import registry
 from tsprout.errors import InputError, TsproutError
 from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, as_options, check_device
+from tsprout.limits import MAX_SEED
 from tsprout.progress import Progress
 from tsprout.staging import check_file, check_folder, check_space, staged_folder
 
@@ -272,7 +273,8 @@ def run(
     check_folder(out, RUN_FILES, force=force)
     if keep_model is not None:
         check_model_folder(keep_model, fitting.model, force=force)
-        if Path(keep_model).resolve() == Path(out).resolve():
+        model, whole = Path(keep_model).resolve(), Path(out).resolve()
+        if model == whole or model in whole.parents or whole in model.parents:
             raise InputError("the model needs a folder of its own", where="--keep-model", fix="Name another one.")
 
     import numpy as np
@@ -303,12 +305,15 @@ def run(
     with staged_folder(out, RUN_FILES, force=force) as folder:
         with watch.stage("sample"):
             stream(sprout, real, folder / name, sampling, format=reader.format, progress=progress, seen=kept.add)
-        like, synthetic = kept.real, kept.kept()
         with watch.stage("score"):
+            if kept.wanting:
+                how = sampling.to_dict() | {"seed": (sampling.seed + 1) % MAX_SEED}  # not the same once more
+                for batch in sprout.sample_batches(kept.wanting, **how, progress=progress):
+                    kept.add(batch)
+            like, synthetic = kept.real, kept.kept()
             found = score(like, synthetic, seed=sampling.seed, progress=progress)
             if isinstance(sampling.n, Mapping):
-                told = f"Of what was drawn, {len(synthetic):,} are scored, in the shares that labels have among yours."
-                found = replace(found, notes=(*found.notes, told))
+                found = replace(found, notes=(*found.notes, _in_shares(len(synthetic), sum(kept.wanting.values()))))
         with watch.stage("report"):
             picture(like, synthetic, folder / "real_vs_synthetic.png")
             facts = {"model": fitting.model, "mode": str(fit_report(sprout).get("mode")), "seed": str(sampling.seed)}
@@ -335,6 +340,12 @@ def run(
         }
         (folder / "summary.json").write_text(to_json(summary) + "\n", encoding="utf-8")
     return summary
+
+
+def _in_shares(scored: int, beyond: int) -> str:
+    """What is said where so many series of each label were asked for."""
+    told = f"Scored are {scored:,} series, in the shares that labels have among yours"
+    return f"{told}, {beyond:,} of them drawn for that alone." if beyond else f"{told}."
 
 
 def score(real: SeriesSet, synthetic: SeriesSet, *, seed: int, progress: Progress | None = None) -> Scores:

@@ -161,8 +161,6 @@ def reader_options(given: dict[str, Any]) -> ReaderOptions:
             raise InputError(f"{taken[name]} is too small", where=f"--{name}", fix=f"Give at least {least}.")
     for name in ("channels", "static_columns", "ignore", "missing_codes"):
         taken[name] = tuple(taken[name]) if taken[name] else None
-    if taken["thousands"] == "space":
-        taken["thousands"] = " "
     return ReaderOptions(orientation=None if wide is None else "wide" if wide else "long", **taken)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from tsprout.identity import Wanted
+from tsprout.identity import Wanted, has_label
 from tsprout.series import SeriesSet, concatenate
 
 
@@ -18,9 +19,6 @@ class Reservoir:
         self.seen = 0
         self._rng = rng
         self._kept: list[SeriesSet] = []
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     def add(self, batch: SeriesSet) -> None:
         """Let every series of ``batch`` pass by."""
@@ -45,6 +43,11 @@ class Kept:
     def __init__(self, real: SeriesSet, size: int, rng: np.random.Generator) -> None:
         self.real, self._all = real, Reservoir(size, rng)
 
+    @property
+    def wanting(self) -> dict[Any, int]:
+        """Nothing more."""
+        return {}
+
     def add(self, batch: SeriesSet) -> None:
         """Let every series of ``batch`` pass by."""
         self._all.add(batch)
@@ -55,35 +58,37 @@ class Kept:
 
 
 class KeptByLabel(Kept):
-    """The same where so many series are drawn of each of ``labels``.
+    """The same where so many series are drawn of each of some labels.
 
     Real ones are those of these labels. Of the drawn ones as many are kept of each as leave labels the shares they have
-    among these: a score must not take other shares, which were asked for, for other series.
+    among these: a score must not take other shares, which were asked for, for other series. What that takes beyond what
+    was asked for is :attr:`wanting`.
     """
 
-    def __init__(self, real: SeriesSet, labels: Iterable[object], size: int, rng: np.random.Generator) -> None:
+    def __init__(self, real: SeriesSet, n: Mapping[Any, int], size: int, rng: np.random.Generator) -> None:
         assert real.labels is not None
-        own = real.labels.astype(str)
-        counts = {name: int((own == name).sum()) for name in dict.fromkeys(map(str, labels))}
-        self.real = real[np.isin(own, list(counts))]
-        self._shares = {name: count / len(self.real) for name, count in counts.items()}
-        self._of = {name: Reservoir(max(1, round(share * size)), rng) for name, share in self._shares.items()}
+        own = {label: has_label(real.labels, label) for label in n}
+        self.real = real[np.any(list(own.values()), axis=0)]
+        most = min(size, sum(n.values()))
+        shares = {label: mask.sum() / len(self.real) for label, mask in own.items()}
+        self._of = {label: Reservoir(max(1, round(share * most)), rng) for label, share in shares.items()}
+        self._n = n
+
+    @property
+    def wanting(self) -> dict[Any, int]:
+        """How many more of each label are to be drawn, and shown, only to be scored."""
+        missing = {label: reservoir.size - self._n[label] for label, reservoir in self._of.items()}
+        return {label: count for label, count in missing.items() if count > 0}
 
     def add(self, batch: SeriesSet) -> None:
         """See :meth:`Kept.add`."""
         assert batch.labels is not None
-        own = batch.labels.astype(str)
-        for name, reservoir in self._of.items():
-            reservoir.add(batch[own == name])
+        for label, reservoir in self._of.items():
+            reservoir.add(batch[has_label(batch.labels, label)])
 
     def kept(self) -> SeriesSet:
         """See :meth:`Kept.kept`."""
-        most = min(len(reservoir) / self._shares[name] for name, reservoir in self._of.items())
-        parts = []
-        for name, reservoir in self._of.items():
-            some = reservoir.kept()
-            parts.append(some[: max(1, round(most * self._shares[name]))])
-        return concatenate(parts)
+        return concatenate([reservoir.kept() for reservoir in self._of.values()])
 
 
 def kept_of(real: SeriesSet, n: Wanted, size: int, rng: np.random.Generator) -> Kept:

@@ -70,7 +70,7 @@ def test_empty_files(tmp_path, name):
         ("id,time,v,v\na,1,2,3\n", ["'v'", "repeat"]),
         ("id,time,v,cost\na,1,2,$1\na,2,3,$2\n", ["'cost'", "signs", "'$1'", "ignore="]),
         ("id;time;v\na;1;20%\nb;1;3\n", ["'v'", "row 2", "without the sign"]),
-        ("id;time;v\na;1;1.199,50\na;2;2,5\na;3;x\n", ["'v'", "row 4", "'x'"]),
+        ("id;time;v\na;1;1.199,50\na;2;2,5\na;3;x\n", ["'v'", "row 2", "thousands='.'"]),
         ("shop,date,v,region\n1,2024-01-01,1.5,a\n2,2024-01-01,2.5,a\n1,2024-01-02,1.5,a\n2,2024-01-02,3.5,a\n",
          ["'region' was taken as the id", "id_column='shop'"]),
         ("shop,time,v\n1,8:00,2.5\n1,8:05,2.5\n", ["'8:00'", "into one column"]),

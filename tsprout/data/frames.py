@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.roles import ReadOptions, check_options, refuse_of_tables
+from tsprout.data.roles import ReadOptions, check_options, refuse_of_tables, refuse_thousands
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -58,6 +58,7 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
         from tsprout.data import files
 
         return files.read_with(Path(obj), chosen)
+    refuse_thousands(chosen, "the object")
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(obj, pandas.Series):
         obj = _framed(obj)

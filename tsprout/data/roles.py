@@ -44,6 +44,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "every": lambda step: alias_of(round(step.total_seconds() * 1e9)) if hasattr(step, "total_seconds") else str(step),
     **dict.fromkeys(("channels", "static_columns", "ignore"), lambda value: tuple(map(str, _listed(value)))),
     "missing_codes": lambda value: tuple(_listed(value)),
+    "thousands": lambda mark: " " if mark == "space" else mark,
     "window": partial(check_whole, where="window"),
     "stride": partial(check_whole, where="stride"),
 }
@@ -81,7 +82,7 @@ class ReadOptions:
         if self.orientation not in (None, *ORIENTATIONS):
             raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long' or 'wide'.")
         if self.thousands not in THOUSANDS:
-            fix = f"Use one of {', '.join(map(repr, THOUSANDS[1:]))}."
+            fix = "Use one of . , ' space none."
             raise InputError(f"thousands cannot be {self.thousands!r}", where="thousands", fix=fix)
         if self.day_first not in (None, True, False):
             raise InputError(f"day_first cannot be {self.day_first!r}", fix="Give True or False.")
@@ -133,8 +134,19 @@ def refuse_of_tables(options: ReadOptions, where: str) -> None:
         InputError: something was.
     """
     refuse_every(options, where)
+    refuse_thousands(options, where)
     if options.ignore:
         raise InputError("ignore= is for columns of tables", where=where, fix="Leave it out.")
+
+
+def refuse_thousands(options: ReadOptions, where: str) -> None:
+    """Refuse a mark between digits where numbers are no text.
+
+    Raises:
+        InputError: one was given.
+    """
+    if options.thousands is not None:
+        raise InputError("thousands= is for numbers in CSV files", where=where, fix="Leave it out.")
 
 
 def refuse_every(options: ReadOptions, where: str) -> None:

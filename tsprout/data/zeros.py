@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tsprout.data.channel_scaling import ChannelScaling
-from tsprout.data.transforms import Hurdle
+from tsprout.data.transforms import Constant
 
 LEAST, SEEN = 10, 0.9
 """Cells in which both are zero, and in which neither is, in two series or more; share of cells that show both."""
@@ -75,8 +75,7 @@ def together(values: np.ndarray, channels: Sequence[Any], usable: Sequence[bool]
     """
     groups: list[list[int]] = []
     for j, channel in enumerate(channels):
-        spiked = isinstance(channel, ChannelScaling) and isinstance(channel.transform, Hurdle)
-        if not (usable[j] and spiked and channel.transform.atom == 0):
+        if not usable[j] or not isinstance(channel, ChannelScaling) or isinstance(channel.transform, Constant):
             continue
         group = next((g for g in groups if _alike(values[:, g[0]], values[:, j])), None)
         if group is None:

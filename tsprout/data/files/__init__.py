@@ -119,7 +119,7 @@ def read(
 
 def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     """:func:`read` with its options together."""
-    from tsprout.data.roles import refuse_of_tables
+    from tsprout.data.roles import refuse_of_tables, refuse_thousands
 
     if path.is_dir():
         raise InputError("this is a folder, not a file", where=str(path), fix="Give one file of it.")
@@ -136,6 +136,8 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
         return delimited.read(path, options)
     if family == "parquet":
         from tsprout.data.files import parquet
+
+        refuse_thousands(options, str(path))
 
         return parquet.read(path, options)
     refuse_of_tables(options, str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -86,11 +86,15 @@ class Writer:
             if error is None:
                 with self._stack:
                     self._complete()
+                    self._discard()
         except OSError as caught:
             raise from_os_error(caught, self.path) from caught
         finally:
-            self._discard()
-            self._stack.__exit__(kind, error, trace)
+            # After an error the file goes; what closing it says beside that is no news.
+            with suppress(OSError, ValueError):
+                self._discard()
+            with suppress(OSError, ValueError):
+                self._stack.__exit__(kind, error, trace)
             self._file = None
 
     def _complete(self) -> None:

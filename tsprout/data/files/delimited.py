@@ -35,7 +35,7 @@ BLOCK_BYTES = 4 << 20
 def read(path: Path, options: ReadOptions) -> SeriesSet:
     """Read a CSV file; see :func:`tsprout.data.files.read`."""
     where = str(path)
-    dialect = dialects.sniff(path, options.encoding, options.missing_codes, options.thousands)
+    dialect = dialects.sniff(path, options)
     roles = assign(dialect.header, dialect.kinds, options, where, dialect.gappy())
     if options.label_column is None and roles.label is not None and dialect.kinds[roles.label] == "float":
         roles.channels = [c for c in dialect.header if c in {*roles.channels, roles.label}]
@@ -95,6 +95,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
     texts = [c for c in (roles.id, roles.time, roles.label, *roles.static) if c is not None]
     types = {c: pa.bool_() if dialect.kinds[c] == "bool" else pa.float64() for c in values}
     grouped = [c for c in values if types[c] == pa.float64()] if dialect.thousands else []
+    counted = roles.time is not None and dialect.thousands and dialect.kinds[roles.time] in ("int", "float")
     types |= dict.fromkeys([*texts, *grouped], pa.string())
     encoding = "utf8" if dialect.encoding.lower() in ("utf-8", "utf8", "utf-8-sig") else dialect.encoding
     total = dialect.path.stat().st_size
@@ -122,7 +123,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
         )
         done = 0
         for batch in reader:
-            builder.add(_ungrouped(_trimmed(batch, texts), grouped, dialect))
+            builder.add(_ungrouped(_trimmed(batch, texts), grouped, dialect, roles.time if counted else None))
             done += batch.num_rows
             if options.progress is not None:
                 options.progress("read", min(total, int(done * dialect.bytes_per_row)), total)
@@ -146,8 +147,8 @@ def _trimmed(batch: pa.RecordBatch, texts: list[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _ungrouped(batch: pa.RecordBatch, names: list[str], dialect: Dialect) -> pa.RecordBatch:
-    """A batch in which the texts of some columns are the numbers that they stand for."""
+def _ungrouped(batch: pa.RecordBatch, names: list[str], dialect: Dialect, time: str | None) -> pa.RecordBatch:
+    """A batch in which the texts of some columns are the numbers that they stand for; of ``time`` they stay texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -155,7 +156,7 @@ def _ungrouped(batch: pa.RecordBatch, names: list[str], dialect: Dialect) -> pa.
         return batch
     columns = list(batch.columns)
     for j, name in enumerate(batch.schema.names):
-        if name in names:
+        if name in names or name == time:
             cells = pc.utf8_trim_whitespace(columns[j])
             cells = pc.if_else(pc.is_in(cells, pa.array(dialect.nulls)), pa.scalar(None, pa.string()), cells)
             marked = pc.match_substring_regex(cells, f"^{grouping.pattern(dialect.thousands)}$")
@@ -164,7 +165,7 @@ def _ungrouped(batch: pa.RecordBatch, names: list[str], dialect: Dialect) -> pa.
             if dialect.decimal_mark == ",":
                 cells = pc.replace_substring(cells, ",", ".")
             try:
-                columns[j] = cells.cast(pa.float64())
+                columns[j] = cells if name == time else cells.cast(pa.float64())
             except pa.ArrowInvalid as error:
                 raise pa.ArrowInvalid(f"conversion error: {error}") from None
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

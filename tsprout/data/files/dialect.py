@@ -11,14 +11,14 @@ import io
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsprout.data.columns import has_sign
 from tsprout.data.files import grouping
 from tsprout.data.files.packing import is_packed, unpacked
-from tsprout.data.roles import is_nameless
+from tsprout.data.roles import ReadOptions, is_nameless
 from tsprout.data.tables import text_kind
 from tsprout.errors import InputError
 
@@ -78,6 +78,12 @@ class Dialect:
         cells = [row[j].strip() for row in self.rows if j < len(row) and row[j].strip() not in self.nulls]
         return [grouping.ungrouped(cell, self.thousands) for cell in cells] if self.thousands else cells
 
+    def groups(self, name: str) -> bool:
+        """Whether the sample's cells of one column show digits in groups."""
+        j = self.header.index(name)
+        whole = re.compile(grouping.pattern(self.thousands)) if self.thousands else None
+        return whole is not None and any(whole.fullmatch(row[j].strip()) for row in self.rows if j < len(row))
+
     def gappy(self) -> set[str]:
         """Columns with an empty cell in the sample."""
         return {
@@ -85,7 +91,7 @@ class Dialect:
         }
 
 
-def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float], thousands: str | None = None) -> Dialect:
+def sniff(path: Path, options: ReadOptions) -> Dialect:
     """Look at the start of a file.
 
     Raises:
@@ -101,7 +107,7 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float], thous
         raise InputError(f"cannot be read: {error}", where=where) from None
     if not data.strip():
         raise _empty(where)
-    text = decode(data, encoding, where, final=not more)
+    text = decode(data, options.encoding, where, final=not more)
     # Where Arrow ends a line, too; Python would end one at a form feed and the like.
     lines = re.split(r"\r\n|\r|\n", text)
     lines = lines if lines[-1] else lines[:-1]
@@ -127,11 +133,11 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float], thous
     comma = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", c.strip())) for c in cells)
     point = sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", c.strip())) for c in cells)
     mark = "," if delimiter != "," and comma and not point else "."
-    nulls = tuple(dict.fromkeys((*NULLS, *(str(c) for c in missing_codes))))
+    nulls = tuple(dict.fromkeys((*NULLS, *(str(c) for c in options.missing_codes))))
     size = sum(len(line) + 1 for line in body[1:]) * len(data) / max(len(text), 1)
     dialect = Dialect(
         path=path,
-        encoding=encoding,
+        encoding=options.encoding,
         delimiter=delimiter,
         decimal_mark=mark,
         header=header,
@@ -143,10 +149,12 @@ def sniff(path: Path, encoding: str, missing_codes: Sequence[str | float], thous
         nulls=nulls,
         blank_lines=blank,
     )
-    if thousands is None:
-        dialect.thousands = grouping.found((dialect.cells(name) for name in header), where)
-    elif thousands != "none":
-        dialect.thousands = thousands
+    if options.thousands is None:
+        told = {options.id_column, options.time_column, options.label_column, *(options.static_columns or ())}
+        told |= set(options.ignore)
+        dialect.thousands = grouping.found((dialect.cells(name) for name in header if name not in told), where)
+    elif options.thousands != "none":
+        dialect.thousands = options.thousands
     dialect.decimal_mark = grouping.decimal_of(dialect.thousands, mark)
     dialect.kinds = {name: _kind(dialect.cells(name), dialect.decimal_mark) for name in header}
     return dialect
@@ -297,15 +305,16 @@ def not_a_number(dialect: Dialect, columns: list[str]) -> InputError | None:
         for j, name in places:
             cell = row[j].strip() if j < len(row) else ""
             number = grouping.ungrouped(cell, dialect.thousands)
-            number = number.replace(",", ".") if dialect.decimal_mark == "," else number
+            if dialect.decimal_mark == ",":
+                number = number.replace(".", "?").replace(",", ".")
             words = ("true", "false") if dialect.kinds[name] == "bool" else ()
             fits = cell.lower() in words if words else _is_number(number) and "_" not in number
             if cell not in dialect.nulls and not fits:
                 fix = "Correct it, empty the cell if the value is missing, or name its code with missing_codes=."
                 if has_sign(cell):
                     fix = "Write numbers without the sign of a currency or percent."
-                elif any(re.fullmatch(grouping.pattern(mark), cell) for mark in ".,"):
-                    fix = f"If digits are grouped, say by what: thousands={'.' if ',' in cell[-3:] else ','!r}."
+                elif mark := next((m for m in ".,' " if re.fullmatch(grouping.pattern(m), cell)), None):
+                    fix = f"If it is one with its digits grouped, say so: thousands={mark!r}."
                 return InputError(
                     f"{cell!r} in column {name!r} is not a {'true/false value' if words else 'number'}",
                     where=f"{dialect.path}, row {line}",

@@ -15,7 +15,7 @@ _DISTINCT = 3  # cells like 1.234 from which on they are no accident
 def pattern(mark: str) -> str:
     """A regular expression that cells with digits grouped by ``mark`` match whole."""
     group, decimal = _MARKS[mark]
-    return rf"[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:[{decimal}]\d*)?"
+    return rf"[+-]?[1-9]\d{{0,2}}(?:{group}\d{{3}})+(?:[{decimal}]\d*)?"
 
 
 def ungrouped(cell: str, mark: str) -> str:
@@ -37,6 +37,9 @@ def decimal_of(mark: str, usual: str) -> str:
 def found(columns: Iterable[Sequence[str]], where: str) -> str:
     """What groups the digits of the numbers in some columns of cells; ``""`` if nothing does.
 
+    A column shows it by groups beside smaller numbers, or by decimals behind them: addresses, codes and numbers with
+    three decimals throughout show nothing.
+
     Raises:
         InputError: cells like 1.234 may as well be decimals.
     """
@@ -49,20 +52,19 @@ def found(columns: Iterable[Sequence[str]], where: str) -> str:
             if not grouped:
                 continue
             if not all(re.fullmatch(pattern(mark), cell) for cell in grouped):
-                if mark in ".," and all(
-                    re.fullmatch(rf"[+-]?\d*{group}\d+(?:[eE][+-]?\d+)?", cell) for cell in grouped
-                ):
+                if mark in ".," and all(re.fullmatch(rf"[+-]?\d*{group}\d+(?:[eE][+-]?\d+)?", c) for c in grouped):
                     decimals.add(mark)
                 continue
-            certain = rf".*{group}\d{{3}}(?:{group}\d{{3}}|[{decimal}]\d).*"
-            if mark in "' " or any(re.fullmatch(certain, cell) for cell in grouped):
-                sure.add(mark)
+            others = {cell for cell in cells if cell not in grouped}
+            if not all(re.fullmatch(rf"[+-]?\d+(?:[{decimal}]\d*)?", cell) for cell in others):
                 continue
-            # Up to 999 without a mark, from 1.000 on with one, and never other than three digits after it.
-            others = [cell for cell in cells if cell not in grouped]
-            small = others and all(re.fullmatch(rf"[+-]?\d{{1,3}}(?:[{decimal}]\d*)?", cell) for cell in others)
-            if small and len(grouped) >= _DISTINCT and not any(cell.lstrip("+-").startswith("0") for cell in grouped):
-                doubt[mark] = min(grouped)
+            marks = {len(re.findall(group, cell)) for cell in grouped} | ({0} if others else set())
+            if any(re.search(rf"{group}\d{{3}}[{decimal}]\d", cell) for cell in grouped) or (
+                len(marks) > 1 and (max(marks) > 1 or mark in "' ")
+            ):
+                sure.add(mark)
+            elif len(marks) > 1 and len(grouped) >= _DISTINCT:
+                doubt[mark] = min(grouped)  # 999 and 1.000, and never other than three digits after the mark
     for mark in _MARKS:
         if mark not in decimals and (mark in sure or (mark in doubt and _MARKS[mark][1] in decimals)):
             return mark
@@ -70,9 +72,18 @@ def found(columns: Iterable[Sequence[str]], where: str) -> str:
         if mark not in decimals:
             plain = re.sub(_MARKS[mark][0], "", cell)
             raise InputError(
-                f"{cell!r} may be {plain} or {cell.replace(',', '.')}: numbers up to 999 have no mark, larger ones one "
-                "before the last three digits",
+                f"{cell!r} may be {plain} or {cell.replace(',', '.')}: others have no mark, these one before the "
+                "last three digits",
                 where=where,
                 fix=f"Say thousands={mark!r} if it groups digits, or thousands='none'.",
             )
     return ""
+
+
+def grouped(cell: str, mark: str, decimal: str) -> str:
+    """A plain number, with what stands before its decimals, written with its digits grouped."""
+    match = re.fullmatch(r"([+-]?)(\d+)(.*)", cell, re.DOTALL)
+    if not mark or match is None or (match[3] and match[3][0] != decimal):
+        return cell
+    sign, whole, rest = match.groups()
+    return sign + f"{int(whole):,}".replace(",", mark) + rest

@@ -21,7 +21,7 @@ import numpy as np
 
 from tsprout.data import numbers, tables
 from tsprout.data.columns import is_number_text, missing_numbers
-from tsprout.data.files import dialect
+from tsprout.data.files import dialect, grouping
 from tsprout.data.files.packing import is_called_packed, packer, unpacked
 from tsprout.data.original import Cells
 from tsprout.data.roles import ReadOptions
@@ -81,7 +81,7 @@ def _opened(
 
 
 def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> None:
-    form = dialect.sniff(source, options.encoding, options.missing_codes, options.thousands)
+    form = dialect.sniff(source, options)
     news = groupby(_texts(cells, form), key=lambda cell: cell[0])
     row, changes = next(news, (-1, iter(())))
     codes = missing_numbers(options.missing_codes)
@@ -159,6 +159,8 @@ def _written(values: np.ndarray, column: str, cells: Cells, form: dialect.Dialec
     style = schema.number_styles.get(column, "short")
     texts = numbers.to_text(values, schema.dtypes.get(column, "float64"), style, words, form.decimal_mark)
     listed: list[str | None] = texts.cast(pa.string()).to_pylist()
+    if form.thousands and form.groups(column):
+        listed = [text and grouping.grouped(text, form.thousands, form.decimal_mark) for text in listed]
     return listed
 
 
