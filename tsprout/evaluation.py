@@ -252,7 +252,7 @@ def fitted(real: SeriesSet, other: SeriesSet, name: str) -> SeriesSet:
         raise InputError(
             f"the channels differ from those of the real series ({'; '.join(parts)})",
             where=where,
-            fix="Give both the same channels, or name those to compare with channels=[...].",
+            fix="Give both the same channels, or name those to compare with channels=.",
         )
     regular = len(set(real.lengths.tolist())) == len(set(other.lengths.tolist())) == 1
     ratio = np.median(other.lengths) / np.median(real.lengths)

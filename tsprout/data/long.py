@@ -295,10 +295,11 @@ class LongBuilder:
     def _repeated(self, times: np.ndarray, first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> InputError:
         """What is said of rows ``first`` and ``second`` that have the same id and time."""
         roles, found = self.roles, []
+        utc = " UTC" if self.style is not None and self.style.timezone else ""
         for a, b in zip(first[:3].tolist(), second[:3].tolist(), strict=True):
             row_a, row_b = sorted((a, b))
             who = f"id {self._ids.values[codes[a]]!r}, " if roles.id is not None else ""
-            found.append(f"{who}time {shown(times[a])} ({self.row_name(row_a)} and {self.row_name(row_b)})")
+            found.append(f"{who}time {shown(times[a])}{utc} ({self.row_name(row_a)} and {self.row_name(row_b)})")
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
         what = "the same id and time" if roles.id is not None else "the same time"
         other = None
