@@ -77,6 +77,8 @@ def together(values: np.ndarray, channels: Sequence[Any], usable: Sequence[bool]
     for j, channel in enumerate(channels):
         if not usable[j] or not isinstance(channel, ChannelScaling) or isinstance(channel.transform, Constant):
             continue
+        if (values[:, j] == 0).sum() < LEAST:
+            continue
         group = next((g for g in groups if _alike(values[:, g[0]], values[:, j])), None)
         if group is None:
             groups.append([j])
