@@ -68,6 +68,18 @@ def test_what_is_nearly_so_or_hardly_shown_is_left_alone() -> None:
     assert fitted(some).together
 
 
+def test_members_that_are_never_seen_together_are_no_group() -> None:
+    units = sales(40)[:, 0]
+    values = np.stack([units, 2 * units, 3 * units], axis=1)
+    for j in (0, 1, 2):
+        nonzero = np.flatnonzero(units.ravel())[j::14]
+        values[:, j].reshape(-1)[nonzero] = np.nan
+    assert len(fitted(values).together) == 1
+    few = np.stack([units, 2 * units, 3 * units], axis=1)
+    few[::2, 1], few[1::2, 2] = np.nan, np.nan
+    assert not fitted(few).together
+
+
 def test_what_is_known_decides_when_gaps_are_filled() -> None:
     scaler = fitted(sales())
     values = np.array([[[5.0, 0, 0, 7, 4], [0, 3, 12, 20, 0], [1, 2, 3, 4, 5]]])

@@ -84,7 +84,8 @@ def together(values: np.ndarray, channels: Sequence[Any], usable: Sequence[bool]
             groups.append([j])
         else:
             group.append(j)
-    return tuple(Together(tuple(g), _deck(values, g)) for g in groups if len(g) > 1)
+    found = (Together(tuple(group), _deck(values, group)) for group in groups if len(group) > 1)
+    return tuple(each for each in found if len(each.cells))  # gaps may leave no cell that shows all of them
 
 
 def _alike(first: np.ndarray, second: np.ndarray) -> bool:
