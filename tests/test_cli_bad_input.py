@@ -71,8 +71,8 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         pytest.param(HEADER + "".join(rows()) + "s9,2024-01-01,1,2,3,4\n", ("20",), id="ragged"),
         pytest.param(HEADER + "".join([*rows(), rows()[3]]), ("s0", "2024-01-04"), id="duplicate id and time"),
         pytest.param(
-            "".join([HEADER, *(r.rsplit(",", 1)[0] + ",\n" for r in rows())]),
-            ("flow", "--channel load"),
+            "".join([HEADER, *(r.rsplit(",", 2)[0] + ",,\n" for r in rows())]),
+            ("nothing was observed in channels 'load', 'flow'",),
             id="all missing",
         ),
         pytest.param(replaced(4, 3, "inf"), ("flow", "6"), id="infinite"),
@@ -89,17 +89,20 @@ def test_bad_files(refused: Callable[..., str], verb: tuple[str, ...], content: 
 
 
 @pytest.mark.parametrize("name", ["remark", "label"])
-def test_a_column_that_changes_is_left_out_by_the_command_that_is_told(
+def test_a_column_that_changes_is_left_out_by_itself_or_by_the_command_that_is_told(
     refused: Callable[..., str], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = (HEADER + "".join(rows())).splitlines()
     text = "\n".join(f"{line},{name if n == 0 else f'no. {n}'}" for n, line in enumerate(lines))
     Path("bad.csv").write_text(text, encoding="utf-8")
-    said = refused("run", "bad.csv", "-o", "out")
-    told = re.search(r"((?:--channel \S+ ?)+)leaves it out\.", said)
-    assert told and repr(name) in said
-    assert cli.main(["run", "bad.csv", "-o", "out", "-n", "3", *told.group(1).split()]) == 0
-    assert f"column '{name}' changes within series and is not read" in capsys.readouterr().err
+    more: list[str] = []
+    if name == "label":  # it may be the wrong column that is called so
+        said = refused("run", "bad.csv", "-o", "out")
+        told = re.search(r"((?:--channel \S+ ?)+)leaves it out\.", said)
+        assert told and repr(name) in said
+        more = told.group(1).split()
+    assert cli.main(["run", "bad.csv", "-o", "out", "-n", "3", *more]) == 0
+    assert f"column '{name}' changes within series and is left out" in capsys.readouterr().err
     assert name not in Path("out/synthetic.csv").read_text(encoding="utf-8").splitlines()[0]
     refused("run", "bad.csv", "-o", "other", "--static-column", name, "--channel", "load")
 

@@ -28,7 +28,7 @@ from tsprout.staging import check_file, write_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsprout.data.roles import Reading
+    from tsprout.data.reading import Reading
     from tsprout.job_options import ReaderOptions
 
 # Columns that may be left out of what is compared with the real series.

@@ -28,8 +28,8 @@ from tsprout.data.cumulative import CumulativeScaling
 from tsprout.data.frames import options_of
 from tsprout.data.memory import require
 from tsprout.data.original import Original
+from tsprout.data.reading import Reading
 from tsprout.data.relative import RelativeScaling, parents_first
-from tsprout.data.roles import Reading
 from tsprout.data.scaling import Scaler
 from tsprout.data.transforms import Curve
 from tsprout.diffusion.conditioning import Spread, given

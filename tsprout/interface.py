@@ -11,7 +11,7 @@ import numpy as np
 
 from tsprout.data.frames import to_object
 from tsprout.data.memory import require_drawn
-from tsprout.data.roles import Reading
+from tsprout.data.reading import Reading
 from tsprout.data.scaling import Scaler
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport

@@ -39,11 +39,11 @@ def read_input(path: str | Path, reader: ReaderOptions, progress: Progress | Non
     Raises:
         InputError: the file cannot be read, or its series cannot be used, with file, place and what to do.
     """
-    from tsprout.data import files
     from tsprout.data.checks import check_usable
+    from tsprout.data.frames import to_fit
 
     with placed(path):
-        series = files.read(path, progress=progress, **reader.to_dict())
+        series = to_fit(path, reader.to_dict() | {"progress": progress})
         check_usable(series)
     return series
 

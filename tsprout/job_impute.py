@@ -176,7 +176,7 @@ def _read(path: str | Path, reader: ReaderOptions, progress: Progress | None) ->
 
     given = replace(reader, window=None).to_dict()
     with placed(path):
-        original = Original.read(path, options_of(given | {"progress": progress}))
+        original = Original.read(path, replace(options_of(given | {"progress": progress}), without_empty=True))
         check_usable(original.series, longest=None)
     return original
 

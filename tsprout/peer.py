@@ -15,8 +15,8 @@ from tsprout.baselines import registry, store
 from tsprout.baselines.contract import Baseline
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import bundled_names
-from tsprout.data.frames import from_object
-from tsprout.data.roles import Reading
+from tsprout.data.frames import to_fit
+from tsprout.data.reading import Reading
 from tsprout.devices import device_of, is_name
 from tsprout.errors import InputError
 from tsprout.fitting import FitReport
@@ -115,7 +115,7 @@ class Peer(Synthesizer):
             name, mode=None if mode == "auto" else mode, bounds=bounds or None, transforms=transforms or None
         )
         unusual = parse_budget(budget) != _USUAL
-        series = from_object(data, **reader)
+        series = to_fit(data, reader)
         start = time.monotonic()
         fitted = self.baseline.fresh().fit(series, seed=seed, progress=progress)
         report = _report(fitted, time.monotonic() - start)

@@ -17,8 +17,8 @@ from tsprout import checkpoint as checkpoints
 from tsprout.budget import parse_budget
 from tsprout.checkpoint import Checkpoint
 from tsprout.data.checks import check_size, check_usable
-from tsprout.data.frames import from_object, to_object
-from tsprout.data.roles import Reading
+from tsprout.data.frames import to_fit, to_object
+from tsprout.data.reading import Reading
 from tsprout.data.scaling import Scaler
 from tsprout.drawing import Source, draw_batches
 from tsprout.errors import CheckpointError, InputError
@@ -204,7 +204,7 @@ class Sprout(Synthesizer):
         if self._trained:
             fix = "Fit the pre-trained one: Sprout.from_pretrained().fit(...)."
             raise InputError("this model has been trained on other series already", fix=fix)
-        series = from_object(data, **reader)
+        series = to_fit(data, reader)
         check_usable(series)
         check_size(series.n_channels, series.length)
         scaler = Scaler.fit(series, bounds=bounds, transforms=transforms)

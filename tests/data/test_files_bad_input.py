@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tsprout.data import files, memory
 from tsprout.data.files import delimited, dialect
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.errors import InputError, MissingExtraError, TsproutError
 
 GOOD = "id,time,v,w\na,1,1.5,2\na,2,2.5,3\nb,1,3.5,4\nb,2,4.5,5\n"

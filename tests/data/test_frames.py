@@ -15,7 +15,8 @@ from strategies import series_sets
 from tsprout.data import files
 from tsprout.data.checks import check_usable, likely_code, validate
 from tsprout.data.frames import from_object, to_object
-from tsprout.data.roles import Reading, naming
+from tsprout.data.reading import Reading
+from tsprout.data.roles import naming
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet

@@ -13,7 +13,7 @@ from tsprout.data.files import dialect
 from tsprout.data.files.grouping import found, pattern, ungrouped
 from tsprout.data.frames import from_object
 from tsprout.data.original import Original
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.errors import InputError
 
 GERMAN = "id;date;units;money\n" + "".join(

@@ -13,7 +13,7 @@ import pytest
 from tsprout.data import files
 from tsprout.data.frames import from_object
 from tsprout.data.original import Original
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.data.timestamps import offset_zone
 from tsprout.errors import InputError
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprout.data.roles import ReadOptions, check_options, refuse_of_tables, refuse_thousands
+from tsprout.data.reading import ReadOptions, check_options, refuse_of_tables, refuse_thousands
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
@@ -40,6 +42,14 @@ def from_object(obj: Any, **options: Any) -> SeriesSet:
         InputError: another kind of object, an option there is not, or whatever is wrong with them.
     """
     return read_object(obj, options_of(options))
+
+
+def to_fit(obj: Any, given: Mapping[str, Any]) -> SeriesSet:
+    """:func:`from_object` for what is fitted: a column of a long table in which nothing was observed is left out.
+
+    Elsewhere it is kept: what is filled, or compared with others, has it.
+    """
+    return read_object(obj, replace(options_of(dict(given)), without_empty=True))
 
 
 def options_of(given: dict[str, Any]) -> ReadOptions:
@@ -207,14 +217,12 @@ def _from_list(arrays: list[np.ndarray], options: ReadOptions) -> SeriesSet:
     stacked = np.full((len(each), channels.pop(), longest), np.nan if dtype.kind == "f" else 0, dtype)
     for i, array in enumerate(each):
         stacked[i, :, : array.shape[1]] = array
-    import dataclasses
-
-    whole = dataclasses.replace(options, axes="ncl", window=None, stride=None)
+    whole = replace(options, axes="ncl", window=None, stride=None)
     series = from_numpy(stacked, whole, "numpy", "the list of arrays")
     lengths = np.array([a.shape[1] for a in each], np.int64)
     assert series.schema is not None
     schema = series.schema.replace(axes=options.axes or "l", meta={"list": True})
-    return _passed(dataclasses.replace(series, lengths=lengths, schema=schema), options)
+    return _passed(replace(series, lengths=lengths, schema=schema), options)
 
 
 def _to_numpy(series: SeriesSet, schema: Schema) -> Any:
@@ -226,11 +234,9 @@ def _to_numpy(series: SeriesSet, schema: Schema) -> Any:
 
 
 def _cut(series: SeriesSet, i: int) -> SeriesSet:
-    import dataclasses
-
     one, own = series[i], int(series.lengths[i])
     times = None if one.times is None else one.times[:, :own]
-    return dataclasses.replace(one, values=one.values[..., :own], observed=one.observed[..., :own], times=times)
+    return replace(one, values=one.values[..., :own], observed=one.observed[..., :own], times=times)
 
 
 def _from_pandas(frame: pd.DataFrame, options: ReadOptions) -> SeriesSet:

@@ -27,9 +27,10 @@ from tsprout.data.columns import (
 )
 from tsprout.data.memory import require
 from tsprout.data.precision import Precision
+from tsprout.data.reading import ReadOptions
 from tsprout.data.regular import few_absent, on_grid
 from tsprout.data.repeats import telling, ways_apart
-from tsprout.data.roles import ReadOptions, Roles, naming
+from tsprout.data.roles import Roles, naming
 from tsprout.data.time_column import TimeReader
 from tsprout.data.timestamps import TimeStyle, infer_frequency, shown
 from tsprout.errors import InputError
@@ -200,9 +201,9 @@ class LongBuilder:
         )
 
     def _drop_empty(self) -> None:
-        """Leave out channels without any value, of which nobody has asked for by name."""
+        """Leave out channels without any value, where that is wanted, and of which nobody has asked for by name."""
         roles = self.roles
-        if roles.wide or self.options.channels is not None:
+        if roles.wide or self.options.channels is not None or not self.options.without_empty:
             return
         seen = np.zeros(len(roles.channels), bool)
         for block in self._values:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.series import SeriesSet
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from tsprout.data import numbers, wide, widening
 from tsprout.data.columns import kind_of
 from tsprout.data.long import LongBuilder, RowName, attach
-from tsprout.data.roles import ReadOptions, Roles, assign
+from tsprout.data.reading import ReadOptions
+from tsprout.data.roles import Roles, assign
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import TimeStyle, default_style, format_times, sniff_style
 from tsprout.errors import InputError

@@ -14,7 +14,8 @@ import numpy as np
 
 from tsprout.data.long import LongBuilder, RowName
 from tsprout.data.memory import require
-from tsprout.data.roles import ReadOptions, Roles, refuse_every
+from tsprout.data.reading import ReadOptions, refuse_every
+from tsprout.data.roles import Roles
 from tsprout.data.timestamps import (
     TimeStyle,
     expand,

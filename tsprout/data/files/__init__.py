@@ -25,7 +25,7 @@ from tsprout.staging import check_file
 
 if TYPE_CHECKING:
     from tsprout.data.files._writer import Writer
-    from tsprout.data.roles import ReadOptions
+    from tsprout.data.reading import ReadOptions
     from tsprout.data.schema import Schema
 
 EXTENSIONS = {
@@ -93,7 +93,7 @@ def read(
     Raises:
         InputError: whatever is wrong with the file, with where and what to do.
     """
-    from tsprout.data.roles import ReadOptions
+    from tsprout.data.reading import ReadOptions
 
     options = ReadOptions(
         format=format,
@@ -119,7 +119,7 @@ def read(
 
 def read_with(path: Path, options: ReadOptions) -> SeriesSet:
     """:func:`read` with its options together."""
-    from tsprout.data.roles import refuse_of_tables, refuse_thousands
+    from tsprout.data.reading import refuse_of_tables, refuse_thousands
 
     if path.is_dir():
         raise InputError("this is a folder, not a file", where=str(path), fix="Give one file of it.")

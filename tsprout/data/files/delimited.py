@@ -19,7 +19,8 @@ from tsprout.data.files.dialect import Dialect
 from tsprout.data.files.packing import is_called_packed, packer
 from tsprout.data.long import LongBuilder, attach
 from tsprout.data.memory import require
-from tsprout.data.roles import ReadOptions, Roles, assign
+from tsprout.data.reading import ReadOptions
+from tsprout.data.roles import Roles, assign
 from tsprout.data.wide import WideBuilder
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet

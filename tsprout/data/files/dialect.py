@@ -18,7 +18,8 @@ from pathlib import Path
 from tsprout.data.columns import has_sign
 from tsprout.data.files import grouping
 from tsprout.data.files.packing import is_packed, unpacked
-from tsprout.data.roles import ReadOptions, is_nameless
+from tsprout.data.reading import ReadOptions
+from tsprout.data.roles import is_nameless
 from tsprout.data.tables import text_kind
 from tsprout.errors import InputError
 

@@ -22,7 +22,8 @@ from tsprout.data.files.packing import is_called_packed, packer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
 from tsprout.data.precision import array_notices
-from tsprout.data.roles import ID_NAMES, LABEL_NAMES, ReadOptions
+from tsprout.data.reading import ReadOptions
+from tsprout.data.roles import ID_NAMES, LABEL_NAMES
 from tsprout.data.schema import Schema
 from tsprout.data.timestamps import (
     TimeStyle,
@@ -143,7 +144,9 @@ class _Reader:
         )
         try:
             # Arrays are float32 in the end; converting one by one keeps memory near that.
-            array = np.array(channels, dtype=np.float64).reshape(len(channels), -1)
+            array = np.array(channels, dtype=np.float64)
+            if array.ndim != 2:
+                raise ValueError("lists within its lists")
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"the target holds something that is not a number: {error}", where=self._at(number)

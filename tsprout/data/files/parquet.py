@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tsprout.data import tables
 from tsprout.data.files._writer import Writer
 from tsprout.data.memory import require
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.errors import InputError
 from tsprout.series import SeriesSet
 

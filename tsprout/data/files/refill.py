@@ -24,7 +24,7 @@ from tsprout.data.columns import is_number_text, missing_numbers
 from tsprout.data.files import dialect, grouping
 from tsprout.data.files.packing import is_called_packed, packer, unpacked
 from tsprout.data.original import Cells
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.errors import TsproutError
 from tsprout.staging import check_file, write_file
 

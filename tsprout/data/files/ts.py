@@ -20,7 +20,7 @@ from tsprout.data.files._writer import Writer
 from tsprout.data.long import attach
 from tsprout.data.memory import require
 from tsprout.data.precision import array_notices
-from tsprout.data.roles import ReadOptions
+from tsprout.data.reading import ReadOptions
 from tsprout.data.schema import Schema
 from tsprout.errors import InputError, MissingExtraError
 from tsprout.series import SeriesSet

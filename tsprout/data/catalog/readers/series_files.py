@@ -76,7 +76,7 @@ def _width(splits: Sequence[np.ndarray], entry: Entry) -> int:
 def _ts(part: Content) -> tuple[np.ndarray, np.ndarray | None]:
     """Values and labels of one split. aeon opens paths only, so the text goes through a file of a name of ours."""
     from tsprout.data.files import ts
-    from tsprout.data.roles import ReadOptions
+    from tsprout.data.reading import ReadOptions
 
     with tempfile.TemporaryDirectory(prefix="tsprout-") as folder:
         path = Path(folder) / "series.ts"
