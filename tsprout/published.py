@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline
 from tsprout.errors import InputError
 from tsprout.progress import Progress
@@ -47,6 +48,9 @@ class ImagenFew(LatentBaseline):
 
     _tuned: Published | None = field(init=False, default=None, repr=False)
     _shape: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
+
+    def __post_init__(self) -> None:
+        whole_numbers(steps=self.steps, batch=self.batch)
 
     @classmethod
     def lacks(cls) -> str | None:

@@ -33,12 +33,13 @@ absent = tsprout_plugin_that_is_not_there:X
 number = tsprout_plugin:number
 alias = tsprout_plugin:Other
 copies = tsprout_plugin:Other
+imagenfew = tsprout_plugin:Other
 """
 
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installed package that adds one good baseline, three broken ones, and one under a name of ours."""
+    """An installed package that adds one good baseline, three broken ones, and two under names of ours."""
     (tmp_path / "tsprout_plugin.py").write_text(PLUGIN, encoding="utf-8")
     info = tmp_path / "tsprout_plugin-1.0.dist-info"
     info.mkdir()
@@ -80,6 +81,7 @@ def test_a_package_adds_one(plugin: Path, tmp_path: Path) -> None:
 
 def test_our_names_are_ours(plugin: Path) -> None:
     assert get("copies").__module__ == "tsprout.baselines.copies"
+    assert get("imagenfew").__module__ == "tsprout.published", "found by an entry point, as theirs is"
 
 
 @pytest.mark.parametrize(("name", "words"), [("absent", "cannot be loaded"), ("number", "is not"), ("alias", "itself")])

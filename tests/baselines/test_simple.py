@@ -97,6 +97,19 @@ def test_shrinkage_is_that_of_scikit_learn() -> None:
     assert root @ root.T == pytest.approx(np.cov(rows.T), rel=0.02)
 
 
+def test_shrinkage_needs_no_matrix_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracemalloc
+
+    rows = np.random.default_rng(0).standard_normal((30_000, 8))
+    tracemalloc.start()
+    shrinkage(rows)
+    assert tracemalloc.get_traced_memory()[1] < 10 * rows.nbytes, "30,000 by 30,000 would be 7 GB"
+    tracemalloc.stop()
+    whole = shrinkage(rows[:50])
+    monkeypatch.setattr("tsprout.baselines._shrunk._CELLS_AT_ONCE", 24)
+    assert shrinkage(rows[:50]) == pytest.approx(whole), "whatever the blocks"
+
+
 def test_levels_and_shapes() -> None:
     real = waves(12, 2, 24)
     drawn = draw("levels-shapes", real, 600)
@@ -180,6 +193,18 @@ def test_gaussian_process_finds_a_season_and_couples_channels() -> None:
     lagged = [np.corrcoef(drawn[:, 0, :-9].ravel(), drawn[:, 0, 9:].ravel())[0, 1]]
     assert lagged[0] > 0.8
     assert np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1] < -0.9
+
+
+def test_the_mean_of_a_gaussian_process_is_that_of_real_steps() -> None:
+    rng = np.random.default_rng(0)
+    ramps = (np.linspace(0, 10, 24) + rng.normal(0, 0.3, (12, 1, 24))).astype(np.float32)
+    half = SeriesSet.from_arrays(ramps, lengths=[12, 24] * 6)
+    drawn = get("gp")().fit(half, seed=0).sample(300, seed=0)
+    long = drawn.values[drawn.lengths == 24, 0]
+    assert long.mean(axis=0)[[5, 11, 17, 23]] == pytest.approx(np.linspace(0, 10, 24)[[5, 11, 17, 23]], abs=0.5)
+    one = SeriesSet.from_arrays(ramps, lengths=[24] + [12] * 11)
+    drawn = get("gp")().fit(one, seed=0).sample(300, seed=0)
+    assert drawn.values[drawn.lengths == 24, 0].mean(axis=0)[23] == pytest.approx(10, abs=1), "a single one goes on"
 
 
 def test_the_periodic_kernel_has_the_gradient_of_its_values() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar
@@ -178,25 +178,6 @@ def gaussian_kl(
     if other is None or other_log is None:
         return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
     return 0.5 * (other_log - log_variance + (log_variance.exp() + (mean - other) ** 2) / other_log.exp() - 1)
-
-
-def positive(**values: float) -> None:
-    """Refuse hyper-parameters that are not above 0.
-
-    Raises:
-        InputError: naming the first of them.
-    """
-    for name, value in values.items():
-        if isinstance(value, str):
-            fix = "Give a number; YAML reads 1e-3 as text, and 1.0e-3 as a number."
-            raise InputError(f"{name} is the text {value!r}", where=name, fix=fix)
-        if not value > 0:
-            raise InputError(f"{name} is {value}", where=name, fix="Give a number above 0.")
-
-
-def whole(values: Iterable[int]) -> tuple[int, ...]:
-    """A list out of a settings file as the tuple it was."""
-    return tuple(int(value) for value in values)
 
 
 @dataclass(eq=False, kw_only=True)

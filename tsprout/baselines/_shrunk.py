@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
+_CELLS_AT_ONCE = 4_000_000
+
 
 def shrinkage(centred: np.ndarray) -> tuple[float, float]:
-    """Weight :math:`s` and mean variance of rows ``(n, p)`` about zero, without a ``(p, p)`` matrix.
+    """Weight :math:`s` and mean variance of rows ``(n, p)`` about zero; no matrix but blocks of the smaller product.
 
     With the Gram matrix :math:`G = X X^T`: :math:`\\|S\\|^2 = \\|G\\|^2 / n^2`.
     """
     rows = centred.astype(np.float64)
     n, p = rows.shape
-    gram = rows @ rows.T
-    squares = np.diag(gram)
+    squares = (rows**2).sum(axis=1)
     mean = float(squares.sum()) / (n * p)
-    size = float((gram**2).sum()) / n**2
+    sides = rows.T if n > p else rows
+    step = max(1, _CELLS_AT_ONCE // len(sides))
+    size = sum(float(((sides[k : k + step] @ sides.T) ** 2).sum()) for k in range(0, len(sides), step)) / n**2
     distance = size / p - mean**2
     error = (float((squares**2).sum()) / n - size) / (n * p)
     weight = 1.0 if distance <= 1e-300 else min(max(error, 0.0) / distance, 1.0)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from tsprout.baselines._blocks import best_block, block_places
+from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 
@@ -28,6 +29,10 @@ class BlockBootstrap(LatentBaseline):
     block: int | None = None
 
     _size: int = field(init=False, default=1, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.block is not None:
+            whole_numbers(block=self.block)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         self._size = best_block(latent, lengths) if self.block is None else self.block

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tsprout.baselines._deep import positive
 from tsprout.baselines._library import PEERS, LibraryBaseline
+from tsprout.baselines._settings import numbers, whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)
@@ -52,6 +52,8 @@ class DGan(LibraryBaseline):
     apply_example_scaling: bool = True
 
     def __post_init__(self) -> None:
-        positive(epochs=self.epochs, batch_size=self.batch_size, feature_num_units=self.feature_num_units)
-        positive(generator_learning_rate=self.generator_learning_rate, feature_num_layers=self.feature_num_layers)
-        positive(discriminator_learning_rate=self.discriminator_learning_rate, sample_len=self.sample_len + 1)
+        whole_numbers(sample_len=self.sample_len, least=0)
+        whole_numbers(epochs=self.epochs, batch_size=self.batch_size)
+        whole_numbers(feature_num_units=self.feature_num_units, feature_num_layers=self.feature_num_layers)
+        numbers(generator_learning_rate=self.generator_learning_rate, above=True)
+        numbers(discriminator_learning_rate=self.discriminator_learning_rate, above=True)

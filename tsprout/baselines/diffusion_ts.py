@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from tsprout.baselines._decomposition import Decomposer
-from tsprout.baselines._deep import Average, DeepBaseline, positive, train
+from tsprout.baselines._deep import Average, DeepBaseline, train
+from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import Progress
 from tsprout.errors import InputError
 
@@ -122,8 +123,13 @@ class DiffusionTS(DeepBaseline):
     average_every: int = 10
 
     def __post_init__(self) -> None:
-        positive(width=self.width, heads=self.heads, encoders=self.encoders, decoders=self.decoders, steps=self.steps)
-        positive(diffusion_steps=self.diffusion_steps, batch=self.batch, learning_rate=self.learning_rate)
+        whole_numbers(width=self.width, heads=self.heads, encoders=self.encoders, decoders=self.decoders)
+        whole_numbers(steps=self.steps, diffusion_steps=self.diffusion_steps, batch=self.batch)
+        whole_numbers(average_every=self.average_every)
+        whole_numbers(degree=self.degree, frequencies=self.frequencies, warmup=self.warmup, least=0)
+        numbers(fourier=self.fourier, least=-math.inf)
+        numbers(learning_rate=self.learning_rate, above=True)
+        numbers(average=self.average, most=1.0, below=True)
         if self.width % self.heads or self.width % 2:
             raise InputError(f"a width of {self.width} does not divide by {self.heads} heads and by 2", where="width")
 

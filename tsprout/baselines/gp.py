@@ -44,8 +44,8 @@ class Gp(LatentBaseline):
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         n, channels, length = latent.shape
-        self._mean, inflate = _mean_function(latent)
-        rest = (latent - self._mean) * inflate[:, None]
+        self._mean, inflate = _mean_function(latent, lengths)
+        rest = (latent - self._mean) * inflate
         pieces = _pieces(rest, lengths)
         steps = np.arange(pieces.shape[2], dtype=np.float64)[:, None]
         moments = np.einsum("ncl,ncm->clm", pieces, pieces) / len(pieces)
@@ -86,7 +86,7 @@ class Gp(LatentBaseline):
             white[:, c] = solve_triangular(root, pieces[:, c].T, lower=True).T.ravel()
         unit = np.sqrt((white**2).mean(axis=0))
         white /= np.where(unit > 0, unit, 1.0)
-        weight, variance = _weight(white[:, varies])
+        weight, variance = shrinkage(white[:, varies]) if varies.sum() > 1 else (0.0, 1.0)
         covariance = (1 - weight) * white.T @ white / len(white) + weight * variance * np.eye(channels)
         scale = np.sqrt(np.where(varies, np.diag(covariance), 1.0))
         correlation = covariance / scale / scale[:, None]
@@ -106,31 +106,27 @@ class Gp(LatentBaseline):
         self._mean, self._roots, self._mix = state["mean"], state["roots"], state["mix"]
 
 
-def _weight(rows: np.ndarray) -> tuple[float, float]:
-    """Ledoit and Wolf's weight and mean variance; of many rows the Gram matrix is the wrong way round."""
-    if rows.shape[1] < 2:
-        return 0.0, 1.0
-    if len(rows) <= 2 * rows.shape[1]:
-        return shrinkage(rows)
-    from sklearn.covariance import ledoit_wolf_shrinkage
+def _mean_function(latent: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ``(channels, length)``, and by what deviations from it are to be multiplied, of the same shape.
 
-    return float(ledoit_wolf_shrinkage(rows, assume_centered=True)), float((rows**2).mean())
-
-
-def _mean_function(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean ``(channels, length)``, and by what deviations from it are to be multiplied, ``(channels,)``.
-
-    The mean of ``n`` shots takes up a share 1/n of their variance, which is given back.
+    The mean of ``n`` shots takes up a share 1/n of their variance, which is given back. At the end, where fewer than
+    three shots still go on, the mean moves as those move.
     """
-    n, channels, _ = latent.shape
-    mean = latent.mean(axis=0, dtype=np.float64)
-    inflate = np.ones(channels)
+    n, channels, length = latent.shape
     if n < 3:
-        return np.zeros_like(mean), inflate
-    left_out = ((latent - mean) * (n / (n - 1))) ** 2
-    serves = left_out.sum(axis=(0, 2)) < (latent.astype(np.float64) ** 2).sum(axis=(0, 2))
-    inflate[serves] = np.sqrt(n / (n - 1))
-    return np.where(serves[:, None], mean, 0.0), inflate
+        return np.zeros((channels, length)), np.ones((channels, length))
+    own = np.arange(length) < lengths[:, None]
+    count = own.sum(axis=0)
+    values = np.where(own[:, None], latent, 0.0).astype(np.float64)
+    mean = values.sum(axis=0) / count
+    many = int((count >= 3).sum())
+    moves = np.diff(values[:, :, many - 1 :], axis=2) * own[:, None, many:]
+    mean[:, many:] = mean[:, many - 1 :][:, :1] + np.cumsum(moves.sum(axis=0) / count[many:], axis=1)
+    count = count[:many]
+    left_out = (values[:, :, :many] - mean[:, :many]) ** 2 * own[:, None, :many] * (count / (count - 1)) ** 2
+    serves = left_out.sum(axis=(0, 2)) < (values[:, :, :many] ** 2).sum(axis=(0, 2))
+    inflate = np.append(np.sqrt(count / (count - 1)), np.ones(length - many))
+    return np.where(serves[:, None], mean, 0.0), np.where(serves[:, None], inflate, 1.0)
 
 
 def _pieces(rest: np.ndarray, lengths: np.ndarray) -> np.ndarray:

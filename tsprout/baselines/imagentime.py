@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import Average, DeepBaseline, epochs_to_steps, positive, train, whole
+from tsprout.baselines._deep import Average, DeepBaseline, epochs_to_steps, train
 from tsprout.baselines._images import DelayImage, SpectrogramImage
+from tsprout.baselines._settings import numbers, sizes, whole_numbers
 from tsprout.baselines.contract import Progress
 from tsprout.diffusion.denoiser import loss_weight, precondition, training_sigma
 from tsprout.diffusion.samplers import heun, karras_schedule
@@ -121,9 +122,13 @@ class ImagenTime(DeepBaseline):
     steps: int = 36
 
     def __post_init__(self) -> None:
-        self.multipliers, self.attention = whole(self.multipliers), whole(self.attention)
-        positive(width=self.width, blocks=self.blocks, epochs=self.epochs, batch=self.batch, steps=self.steps)
-        positive(learning_rate=self.learning_rate)
+        self.multipliers = sizes("multipliers", self.multipliers)
+        self.attention = sizes("attention", self.attention, some=False)
+        whole_numbers(delay=self.delay, dimension=self.dimension, width=self.width, blocks=self.blocks)
+        whole_numbers(epochs=self.epochs, batch=self.batch, steps=self.steps)
+        numbers(learning_rate=self.learning_rate, above=True)
+        numbers(decay=self.decay)
+        numbers(average=self.average, most=1.0, below=True)
 
     def _image(self, channels: int, length: int) -> DelayImage | SpectrogramImage:
         return DelayImage(channels, length, self.delay, self.dimension)

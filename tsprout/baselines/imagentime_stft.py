@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tsprout.baselines._images import DelayImage, SpectrogramImage
+from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.imagentime import ImagenTime
 
 
@@ -21,7 +22,6 @@ class SpectrogramImagenTime(ImagenTime):
     Attributes:
         window: steps of a window; 0 for about twice the root of the length.
         hop: steps from one window to the next; 0 for a quarter of the window.
-
     """
 
     name: ClassVar[str] = "imagentime-stft"
@@ -29,6 +29,10 @@ class SpectrogramImagenTime(ImagenTime):
 
     window: int = 0
     hop: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_numbers(window=self.window, hop=self.hop, least=0)
 
     def _image(self, channels: int, length: int) -> DelayImage | SpectrogramImage:
         return SpectrogramImage(channels, length, self.window, self.hop)

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 
@@ -24,6 +25,9 @@ class Jitter(LatentBaseline):
     source: ClassVar[str] = "Um et al., ICMI 2017; Iwana and Uchida, PLOS ONE 16 (2021)"
 
     sigma: float = 0.03
+
+    def __post_init__(self) -> None:
+        numbers(sigma=self.sigma)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         return

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, positive, train
+from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, train
 from tsprout.baselines._koopman import KoopmanVAE, RegularEncoder, draw, prediction_error
+from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import Progress
 
 
@@ -50,8 +51,9 @@ class KoVAE(DeepBaseline):
     learning_rate: float = 7e-4
 
     def __post_init__(self) -> None:
-        positive(hidden=self.hidden, layers=self.layers, latent=self.latent, epochs=self.epochs, batch=self.batch)
-        positive(learning_rate=self.learning_rate)
+        whole_numbers(hidden=self.hidden, layers=self.layers, latent=self.latent, epochs=self.epochs, batch=self.batch)
+        numbers(alpha=self.alpha, beta=self.beta)
+        numbers(learning_rate=self.learning_rate, above=True)
 
     def _encoder(self, channels: int) -> nn.Module:
         return RegularEncoder(channels, self.hidden, self.layers)

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 
@@ -24,6 +25,9 @@ class Mixup(LatentBaseline):
     source: ClassVar[str] = "Zhang, Cisse, Dauphin and Lopez-Paz, ICLR 2018"
 
     alpha: float = 0.2
+
+    def __post_init__(self) -> None:
+        numbers(alpha=self.alpha, above=True)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         if len(latent) == 1:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tsprout.baselines._deep import positive
 from tsprout.baselines._library import PEERS, LibraryBaseline
+from tsprout.baselines._settings import whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)
@@ -41,4 +41,4 @@ class Par(LibraryBaseline):
     sample_size: int = 1
 
     def __post_init__(self) -> None:
-        positive(epochs=self.epochs, sample_size=self.sample_size)
+        whole_numbers(epochs=self.epochs, sample_size=self.sample_size)

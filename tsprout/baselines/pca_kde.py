@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 
@@ -31,6 +32,9 @@ class PcaKde(LatentBaseline):
     _mean: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0), repr=False)
     _axes: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0), repr=False)
     _scores: np.ndarray = field(init=False, default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+    def __post_init__(self) -> None:
+        numbers(share=self.share, above=True, most=1.0)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         rows = latent.reshape(len(latent), -1).astype(np.float64)

@@ -47,9 +47,10 @@ def _own() -> dict[str, str]:
 
 
 def foreign() -> dict[str, EntryPoint]:
-    """Entry points of other packages by the name of the baseline."""
+    """Entry points by the name of the baseline, but for the modules here; of two of one name ours, or the first."""
     own = _own()
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in own}
+    found = sorted(entry_points(group=GROUP), key=lambda point: (_package(point) != "tsprout", _package(point)))
+    return {point.name: point for point in reversed(found) if point.name not in own}
 
 
 def names() -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tsprout.baselines._blocks import block_places
 from tsprout.baselines._periods import decompose, find_period
+from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 
@@ -31,6 +32,10 @@ class SeasonalBootstrap(LatentBaseline):
     period: int | None = None
 
     _period: int | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.period is not None:
+            whole_numbers(period=self.period, least=2)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         self._period = find_period(latent, lengths) if self.period is None else self.period

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
 
 _SLOWEST = 0.1
@@ -28,6 +29,10 @@ class TimeWarp(LatentBaseline):
 
     sigma: float = 0.2
     knots: int = 4
+
+    def __post_init__(self) -> None:
+        numbers(sigma=self.sigma)
+        whole_numbers(knots=self.knots, least=0)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         return

@@ -28,10 +28,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import LOOK, DeepBaseline, batches, check_finite, positive
+from tsprout.baselines._deep import LOOK, DeepBaseline, batches, check_finite
+from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines._steps import Step
 from tsprout.baselines.contract import Progress
-from tsprout.errors import InputError
 
 _AHEAD = 0.15  # the discriminator rests while its loss is below this
 
@@ -128,10 +128,11 @@ class TimeGAN(DeepBaseline):
     bidirectional: bool = True
 
     def __post_init__(self) -> None:
-        if self.hidden < 0:
-            fix = "Give a width, or 0 for the published one."
-            raise InputError(f"hidden is {self.hidden}", where="hidden", fix=fix)
-        positive(layers=self.layers, iterations=self.iterations, batch=self.batch, learning_rate=self.learning_rate)
+        whole_numbers(hidden=self.hidden, least=0)
+        whole_numbers(layers=self.layers, iterations=self.iterations, batch=self.batch)
+        numbers(learning_rate=self.learning_rate, above=True)
+        numbers(gamma=self.gamma, eta=self.eta, moments=self.moments)
+        numbers(reconstruction=self.reconstruction, supervision=self.supervision)
 
     def _build(self, channels: int, length: int) -> nn.Module:
         hidden = self.hidden or max(24, 4 * channels)

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, positive, train, whole
+from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, train
+from tsprout.baselines._settings import numbers, sizes, whole_numbers
 from tsprout.baselines.contract import Progress
 from tsprout.errors import InputError
 
@@ -198,15 +199,11 @@ class TimeVAE(DeepBaseline):
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        self.filters = whole(self.filters)
-        self.seasons = tuple((int(count), int(steps)) for count, steps in self.seasons)
-        positive(latent=self.latent, epochs=self.epochs, batch=self.batch, learning_rate=self.learning_rate)
-        if not self.filters or min(self.filters) < 1:
-            raise InputError("the encoder needs at least one layer of at least one filter", where="filters")
-        if any(min(season) < 1 for season in self.seasons):
-            raise InputError(
-                "seasons are pairs of positive numbers", where="seasons", fix="Give for example ((7, 1),)."
-            )
+        self.filters = sizes("filters", self.filters)
+        self.seasons = _seasons(self.seasons)
+        whole_numbers(latent=self.latent, epochs=self.epochs, patience=self.patience, batch=self.batch)
+        whole_numbers(trend=self.trend, least=0)
+        numbers(learning_rate=self.learning_rate, reconstruction=self.reconstruction, above=True)
 
     def _build(self, channels: int, length: int) -> nn.Module:
         return VAE(channels, length, self.latent, self.filters, self.trend, self.seasons, self.residual)
@@ -226,3 +223,13 @@ class TimeVAE(DeepBaseline):
     def _generate(self, network: nn.Module, n: int, device: torch.device) -> Tensor:
         assert isinstance(network, VAE)
         return network.decode(torch.randn(n, self.latent).to(device))
+
+
+def _seasons(values: object) -> tuple[tuple[int, int], ...]:
+    """Pairs of a number of seasons and the steps of each, out of a settings file or a call."""
+    pairs = list(values) if isinstance(values, list | tuple) else [None]
+    found = [sizes("seasons", pair) for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2]
+    if len(found) < len(pairs):
+        fix = "Give pairs of a number of seasons and the steps of each, such as ((7, 1),)."
+        raise InputError(f"seasons is {values!r}", where="seasons", fix=fix)
+    return tuple((count, steps) for count, steps in found)

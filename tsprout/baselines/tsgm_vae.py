@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tsprout.baselines._deep import positive
 from tsprout.baselines._library import PEERS, LibraryBaseline
+from tsprout.baselines._settings import numbers, whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)
@@ -43,4 +43,5 @@ class TsgmVAE(LibraryBaseline):
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        positive(latent=self.latent, epochs=self.epochs, batch=self.batch, learning_rate=self.learning_rate)
+        whole_numbers(latent=self.latent, epochs=self.epochs, batch=self.batch)
+        numbers(learning_rate=self.learning_rate, above=True)

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines._shrunk import gaussian
 from tsprout.baselines.contract import LatentBaseline, Progress
 
@@ -35,6 +36,9 @@ class Var(LatentBaseline):
     _start: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0), repr=False)
     _lags: np.ndarray = field(init=False, default_factory=lambda: np.zeros((0, 0, 0)), repr=False)
     _root: np.ndarray = field(init=False, default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+    def __post_init__(self) -> None:
+        whole_numbers(most_lags=self.most_lags)
 
     def _fit(self, latent: np.ndarray, lengths: np.ndarray, seed: int, progress: Progress | None) -> None:
         most = max(1, min(self.most_lags, int(lengths.min()) // 2))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tsprout.baselines._deep import positive
 from tsprout.baselines._library import PEERS, LibraryBaseline
+from tsprout.baselines._settings import numbers, whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)
@@ -45,4 +45,6 @@ class YdataTimeGAN(LibraryBaseline):
     learning_rate: float = 5e-4
 
     def __post_init__(self) -> None:
-        positive(hidden=self.hidden, steps=self.steps, batch=self.batch, learning_rate=self.learning_rate)
+        whole_numbers(hidden=self.hidden, steps=self.steps, batch=self.batch)
+        numbers(gamma=self.gamma)
+        numbers(learning_rate=self.learning_rate, above=True)
