@@ -93,7 +93,8 @@ def test_quiet_keeps_warnings_and_errors() -> None:
         ),
         ("name them with channels=[,] or channels=[]", "name them with --channel or --channel"),
         ("say orientation=wide", "say --wide"),
-        ("say orientation=", "say --wide or --long"),
+        ("say orientation='columns'", "say --by-column"),
+        ("say orientation=", "say --wide, --long or --by-column"),
         ("nothing here = there, n=3", "nothing here = there, n=3"),
     ],
 )

@@ -39,7 +39,7 @@ def as_flags(text: str) -> str:
     def flag(found: re.Match[str]) -> str:
         name, value = found.group(1), found.group(3) or found.group(4)
         if name == "orientation":
-            return f"--{value}" if value else "--wide or --long"
+            return f"--{'by-column' if value == 'columns' else value}" if value else "--wide, --long or --by-column"
         if name == "day_first":
             return "--month-first" if value == "False" else "--day-first"
         spelled = FLAGS.get(name, name.replace("_", "-"))

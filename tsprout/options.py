@@ -96,6 +96,9 @@ _READER: dict[str, Any] = {
     "wide": Annotated[
         bool | None, _option("--wide/--long", help="One row a series with steps as columns, or one row a step.")
     ],
+    "by_column": Annotated[
+        bool | None, _option("--by-column", help="One column a series, one row a step, perhaps with a time column.")
+    ],
     "missing_codes": Annotated[
         list[str] | None,
         _option("--missing-code", help="A value that means missing, such as -200; give it again for more."),
@@ -154,14 +157,18 @@ def verb(function: Callable[..., Mapping[str, Any]]) -> Callable[..., None]:
 def reader_options(given: dict[str, Any]) -> ReaderOptions:
     """Take the reader's options out of ``given`` and return them as :class:`ReaderOptions`."""
     taken = {name: given.pop(name) for name in _READER}
-    wide = taken.pop("wide")
+    wide, by_column = taken.pop("wide"), taken.pop("by_column")
+    if by_column and wide is not None:
+        what = f"a table cannot be read by column and as {'wide' if wide else 'long'} at once"
+        raise InputError(what, where="--by-column", fix="Give one of --wide, --long and --by-column.")
     for name in ("window", "stride"):
         least = MIN_LENGTH if name == "window" else 1
         if taken[name] is not None and taken[name] < least:
             raise InputError(f"{taken[name]} is too small", where=f"--{name}", fix=f"Give at least {least}.")
     for name in ("channels", "static_columns", "ignore", "missing_codes"):
         taken[name] = tuple(taken[name]) if taken[name] else None
-    return ReaderOptions(orientation=None if wide is None else "wide" if wide else "long", **taken)
+    orientation = "columns" if by_column else None if wide is None else "wide" if wide else "long"
+    return ReaderOptions(orientation=orientation, **taken)
 
 
 def report(console: Console, error: BaseException) -> int:

@@ -53,9 +53,12 @@ def describe(
 
 def columns(series: SeriesSet) -> dict[str, Any]:
     """Which column was taken as what: ``id``, ``time`` and ``label`` (``None``: none), and those whose values are
-    ``copied`` from the given series to new ones."""
-    found = {role: getattr(series.schema, f"{role}_column", None) for role in ("id", "time", "label")}
-    return {**found, "copied": sorted(series.static)}
+    ``copied`` from the given series to new ones; and whether a ``series`` is a ``column``, a ``row``, or ``None`` of
+    them."""
+    schema = series.schema
+    found = {role: getattr(schema, f"{role}_column", None) for role in ("id", "time", "label")}
+    each = None if schema is None else "column" if schema.by_column else "row" if schema.wide else None
+    return {**found, "copied": sorted(series.static), "series": each}
 
 
 def channels(series: SeriesSet, scaler: Scaler | None = None) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline
+from tsprout.baselines.hyperparameters import whole_numbers
 from tsprout.errors import InputError
 from tsprout.progress import Progress
 

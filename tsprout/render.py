@@ -54,9 +54,10 @@ def input_lines(console: Console, described: Mapping[str, Any]) -> None:
 
 def read_as(columns: Mapping[str, Any]) -> str:
     """Which column was taken as what, such as ``id 'patient', time 'time'``; empty where none was."""
+    each = [f"a series a {columns['series']}"] if columns["series"] else []
     named = [f"{role} {columns[role]!r}" for role in ("id", "time", "label") if columns[role] is not None]
     copied = [", ".join(map(repr, columns["copied"])) + " (copied to new series)"] if columns["copied"] else []
-    return ", ".join([*named, *copied])
+    return ", ".join([*each, *named, *copied])
 
 
 def inspect(console: Console, account: Mapping[str, Any]) -> None:

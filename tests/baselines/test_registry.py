@@ -53,7 +53,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_file_is_a_baseline() -> None:
     folder = Path(registry.__file__).parent
     files = {path.stem.replace("_", "-") for path in folder.glob("*.py") if not path.stem.startswith("_")}
-    assert files - {"contract", "gaps", "registry", "store"} == set(registry._own())
+    assert files - {"contract", "hyperparameters", "registry", "store"} == set(registry._own())
     assert {"copies", "levels-shapes", "gp"} <= set(names())
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from tsprout.baselines import get, names
-from tsprout.baselines._settings import numbers, sizes, whole_numbers
+from tsprout.baselines.hyperparameters import numbers, sizes, whole_numbers
 from tsprout.errors import InputError
 
 ANY = {"fourier"}  # negative for its default

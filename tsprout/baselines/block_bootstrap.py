@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from tsprout.baselines._blocks import best_block, block_places
-from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.hyperparameters import whole_numbers
 
 
 @dataclass(eq=False)

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from tsprout.baselines._decomposition import Decomposer
 from tsprout.baselines._deep import Average, DeepBaseline, train
-from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import Progress
+from tsprout.baselines.hyperparameters import numbers, whole_numbers
 from tsprout.errors import InputError
 
 

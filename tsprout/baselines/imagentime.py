@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from tsprout.baselines._deep import Average, DeepBaseline, epochs_to_steps, train
 from tsprout.baselines._images import DelayImage, SpectrogramImage
-from tsprout.baselines._settings import numbers, sizes, whole_numbers
 from tsprout.baselines.contract import Progress
+from tsprout.baselines.hyperparameters import numbers, sizes, whole_numbers
 from tsprout.diffusion.denoiser import loss_weight, precondition, training_sigma
 from tsprout.diffusion.samplers import heun, karras_schedule
 from tsprout.nn.unet import UNet

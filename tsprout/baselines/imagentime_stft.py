@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tsprout.baselines._images import DelayImage, SpectrogramImage
-from tsprout.baselines._settings import whole_numbers
+from tsprout.baselines.hyperparameters import whole_numbers
 from tsprout.baselines.imagentime import ImagenTime
 
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, train
 from tsprout.baselines._koopman import KoopmanVAE, RegularEncoder, draw, prediction_error
-from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import Progress
+from tsprout.baselines.hyperparameters import numbers, whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)

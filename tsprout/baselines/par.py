@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tsprout.baselines._library import PEERS, LibraryBaseline
-from tsprout.baselines._settings import whole_numbers
+from tsprout.baselines.hyperparameters import whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)

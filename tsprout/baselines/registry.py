@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tsprout.baselines.contract import Baseline
 
 GROUP = "tsprout.baselines"
-_PLUMBING = ("contract", "gaps", "registry", "store")
+_PLUMBING = ("contract", "hyperparameters", "registry", "store")
 
 
 @dataclass(frozen=True)

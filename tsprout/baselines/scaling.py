@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsprout.baselines._settings import numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.hyperparameters import numbers
 
 
 @dataclass(eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 
 from tsprout.baselines._blocks import block_places
 from tsprout.baselines._periods import decompose, find_period
-from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.hyperparameters import whole_numbers
 
 
 @dataclass(eq=False)

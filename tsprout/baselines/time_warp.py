@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.hyperparameters import numbers, whole_numbers
 
 _SLOWEST = 0.1
 

@@ -29,9 +29,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsprout.baselines._deep import LOOK, DeepBaseline, batches, check_finite
-from tsprout.baselines._settings import numbers, whole_numbers
 from tsprout.baselines._steps import Step
 from tsprout.baselines.contract import Progress
+from tsprout.baselines.hyperparameters import numbers, whole_numbers
 
 _AHEAD = 0.15  # the discriminator rests while its loss is below this
 

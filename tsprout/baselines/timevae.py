@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from tsprout.baselines._deep import DeepBaseline, epochs_to_steps, gaussian_kl, train
-from tsprout.baselines._settings import numbers, sizes, whole_numbers
 from tsprout.baselines.contract import Progress
+from tsprout.baselines.hyperparameters import numbers, sizes, whole_numbers
 from tsprout.errors import InputError
 
 _KERNEL, _STRIDE = 3, 2

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tsprout.baselines._library import PEERS, LibraryBaseline
-from tsprout.baselines._settings import numbers, whole_numbers
+from tsprout.baselines.hyperparameters import numbers, whole_numbers
 
 
 @dataclass(eq=False, kw_only=True)

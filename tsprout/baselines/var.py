@@ -15,9 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsprout.baselines._settings import whole_numbers
 from tsprout.baselines._shrunk import gaussian
 from tsprout.baselines.contract import LatentBaseline, Progress
+from tsprout.baselines.hyperparameters import whole_numbers
 
 _PENALTIES = np.logspace(-3, 4, 15)
 _RADIUS = 0.999

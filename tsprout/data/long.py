@@ -185,8 +185,9 @@ class LongBuilder:
         frequency = infer_frequency(dense, counts)
         if dense is not None and dense.dtype.kind == "M" and frequency is None and counts.min() > 2:
             self._note_uneven(dense, counts)
-        if self.roles.id is None and self.options.window is None:
-            self.note("no id column was found, so all rows are one series; use window= to cut it into many")
+        if self.roles.id is None and self.options.window is None and self.options.orientation != "columns":
+            each = "; if each column is a series of its own, pass orientation='columns'" if c > 1 else ""
+            self.note(f"no id column was found, so all rows are one series; use window= to cut it into many{each}")
         # Built directly: the values are checked already, and from_arrays would hold them twice.
         return SeriesSet(
             values=values,
@@ -363,6 +364,10 @@ def _dealt(times: np.ndarray, codes: np.ndarray, position: np.ndarray, counts: n
 
 
 def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet:
-    """Give a set its schema and cut it into windows if asked."""
+    """Give a set its schema, make series of its columns if they are such, and cut it into windows if asked."""
     series = dataclasses.replace(series, schema=schema)
+    if options.orientation == "columns":
+        from tsprout.data.by_column import turned
+
+        series = turned(series, schema, cut=options.window is not None)
     return series if options.window is None else series.windows(options.window, options.stride)

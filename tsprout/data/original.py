@@ -150,7 +150,7 @@ class Original:
         Args:
             filled: the series that were read, their channels in any order.
         """
-        from tsprout.data.frames import refilled
+        from tsprout.data.refilled import refilled
 
         cells = self._cells(filled)
         if not isinstance(self.source, str | os.PathLike | SeriesSet):
@@ -189,9 +189,27 @@ class Original:
     @property
     def more_rows(self) -> int:
         """How many steps have no row, and get one."""
-        return 0 if self.rows is None else int(self.series.lengths.sum()) - len(self.rows[0])
+        if self.rows is None:
+            return 0
+        steps = self.series.length if self._by_column else int(self.series.lengths.sum())
+        return steps - len(self.rows[0])
+
+    @property
+    def _by_column(self) -> bool:
+        """Whether there is a table whose columns are the series."""
+        return self.rows is not None and self.series.schema is not None and self.series.schema.by_column
 
     def _cells(self, filled: SeriesSet) -> Cells:
         order = [filled.channels.index(name) for name in self.series.channels]
         new = filled.observed[:, order] & ~self.series.observed
+        if self._by_column:
+            return self._turned(filled.values[:, 0], new[:, 0])
         return Cells(self.series, filled.values[:, order], new, self.rows)
+
+    def _turned(self, values: np.ndarray, new: np.ndarray) -> Cells:
+        """Cells of a table whose columns are the series, ``(n_series, length)``, for its rows."""
+        from tsprout.data.by_column import turned_back
+
+        assert self.series.schema is not None
+        read, _ = turned_back(self.series, self.series.schema)
+        return Cells(read, values[None], new[None], self.rows)

@@ -12,7 +12,7 @@ from tsprout.data.timestamps import alias_of
 from tsprout.errors import InputError
 from tsprout.limits import check_whole
 
-ORIENTATIONS = ("long", "wide")
+ORIENTATIONS = ("long", "wide", "columns")
 THOUSANDS = (None, "none", ".", ",", "'", " ")
 
 
@@ -63,7 +63,7 @@ class ReadOptions:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, plain(value))
         if self.orientation not in (None, *ORIENTATIONS):
-            raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long' or 'wide'.")
+            raise InputError(f"unknown orientation {self.orientation!r}", fix="Use 'long', 'wide' or 'columns'.")
         if self.thousands not in THOUSANDS:
             fix = "Use one of . , ' space none."
             raise InputError(f"thousands cannot be {self.thousands!r}", where="thousands", fix=fix)

@@ -71,8 +71,11 @@ def assign(
     columns = [c for c in columns if c not in options.ignore]
     blank = [c for c in columns if is_nameless(c) and kinds[c] == "empty" and c not in _asked(options)]
     columns = [c for c in columns if c not in blank]
-    decide = _wide_roles if _is_wide(columns, options, where) else _long_roles
-    roles = decide(columns, kinds, options, where, gappy)
+    if options.orientation == "columns":
+        roles = _column_roles(columns, kinds, options, where)
+    else:
+        decide = _wide_roles if _is_wide(columns, options, where) else _long_roles
+        roles = decide(columns, kinds, options, where, gappy)
     roles.ignored += options.ignore
     if blank:
         roles.ignored += blank
@@ -149,6 +152,7 @@ def _wide_roles(
     if roles.label is None:
         roles.label = _named(columns, LABEL_NAMES, _and(taken, roles.id))
     roles.static = list(options.static_columns or ())
+    steps = [c for c in steps if c not in {roles.id, roles.label, *roles.static}]
     rest = [c for c in columns if c not in {*steps, roles.id, roles.label, *roles.static}]
     if not steps:
         steps, rest = (
@@ -232,6 +236,27 @@ def _long_roles(
             f"columns {steps[0]!r} to {steps[-1]!r} are read as channels, one row a time step; if each row is one "
             "series, pass orientation='wide'"
         )
+    _note_ignored(roles)
+    return roles
+
+
+def _column_roles(columns: Sequence[str], kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
+    """Of a table whose columns are series: the time, and these."""
+    for name in ("id_column", "label_column", "static_columns"):
+        if getattr(options, name):
+            fix = "Leave it out: such a table has a time column, and else only series."
+            raise InputError(f"{name}= was given for a table with a column a series", where=where, fix=fix)
+    roles = Roles(time=options.time_column)
+    spoken_for = {name for name in _asked(options) if name is not None}
+    if roles.time is None:
+        roles.time = _find_time(columns, kinds, spoken_for, where)
+    rest = [c for c in columns if c != roles.time]
+    if rest and rest[0] == columns[0] and rest[0] not in spoken_for and _row_numbers(rest[0], kinds):
+        roles.row_number = rest.pop(0)
+    roles.channels = list(options.channels or (c for c in rest if kinds[c] not in ("text", "time")))
+    roles.ignored = [c for c in rest if c not in roles.channels]
+    if not roles.channels:
+        raise InputError("there is no column of numbers to take as a series", where=where)
     _note_ignored(roles)
     return roles
 

@@ -42,6 +42,7 @@ class Schema:
         id_column, time_column, label_column, row_number_column: names, or ``None`` where there is none.
         static_columns: per-series columns.
         step_columns: wide format only, the columns that are time steps.
+        by_column: long format only, the columns are series (:mod:`tsprout.data.by_column`).
         dtypes: dtype by column in the words of the format: ``int64``, ``float64``, ``bool``, ``str`` for CSV and JSON,
             pandas and Arrow names for frames and Parquet, a numpy dtype under the key ``values`` for arrays.
         arrow: Arrow schema (IPC, base64) for Parquet and polars.
@@ -70,6 +71,7 @@ class Schema:
     row_number_column: str | None = None
     static_columns: tuple[str, ...] = ()
     step_columns: tuple[str, ...] = ()
+    by_column: bool = False
     dtypes: dict[str, str] = field(default_factory=dict)
     arrow: str | None = None
     number_styles: dict[str, str] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 ========== ============================================ ====================================
 extension  format                                       module
 ========== ============================================ ====================================
-.csv .tsv  long (id, time, channels) or wide, also .gz  :mod:`tsprout.data.files.delimited`
-.parquet   long or wide                                 :mod:`tsprout.data.files.parquet`
+.csv .tsv  long, wide or a column a series, also .gz    :mod:`tsprout.data.files.delimited`
+.parquet   long, wide or a column a series              :mod:`tsprout.data.files.parquet`
 .npz .npy  arrays                                       :mod:`tsprout.data.files.arrays`
 .ts        aeon / sktime                                :mod:`tsprout.data.files.ts`
 .jsonl     GluonTS JSON lines                           :mod:`tsprout.data.files.jsonl`
@@ -76,7 +76,8 @@ def read(
         ignore: columns of a table to leave out.
         axes: axis order of a bare array, such as ``nlc``.
         window, stride: cut each series into windows of so many time steps, so many steps apart.
-        orientation: ``long`` or ``wide``, where a table could be either.
+        orientation: what a row of a table is, where it could be either: ``long`` (a time step) or ``wide`` (a series);
+            ``columns`` where each column is a series.
         missing_codes: what else means "missing", such as -999.
         thousands: what groups the digits of numbers in a CSV file: ``"."``, ``","``, ``"'"``, ``" "`` or ``"none"``;
             found by itself where it is beyond doubt.
@@ -247,6 +248,10 @@ def open_writer(
         from tsprout.data.files.ts import TsWriter as kind
     else:
         from tsprout.data.files.jsonl import JsonlWriter as kind
+    if known is not None and known.by_column and form in ("csv-long", "parquet-long") and format in (None, family):
+        from tsprout.data.files.by_column import ColumnsWriter
+
+        return ColumnsWriter(kind, target, known, form, n_series, channels, length, force)
     return kind(target, known, form, n_series, channels, length, force)
 
 

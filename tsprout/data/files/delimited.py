@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MANY_ROWS = 5_000_000
 BLOCK_BYTES = 4 << 20
+_NO_HEADER = "the file has no header; its columns are numbered from 0"
+_LABELLED = ", but for the first, whole numbers that repeat, which is taken as the label"
 
 
 def read(path: Path, options: ReadOptions) -> SeriesSet:
@@ -50,6 +52,8 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
     builder.notices += notices
     if dialect.thousands:
         builder.notices.append(f"digits of numbers are grouped by {dialect.thousands!r}; they are written without")
+    if dialect.headerless:
+        builder.notices.append(_NO_HEADER + (_LABELLED if roles.label is not None else ""))
     builder.count_decimals = True
     _stream(dialect, roles, builder, options)
     series = builder.finish(ids_are_text=True)
@@ -72,6 +76,7 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
         decimal_mark=dialect.decimal_mark,
         encoding=dialect.encoding,
         missing_text=missing[0][0] if missing else "",
+        meta={"headerless": True} if dialect.headerless else {},
     )
     return attach(series, schema, options)
 
@@ -109,7 +114,7 @@ def _stream(dialect: Dialect, roles: Roles, builder: LongBuilder, options: ReadO
                 encoding=encoding,
                 column_names=dialect.header,
                 skip_rows=dialect.blank_lines,
-                skip_rows_after_names=1,
+                skip_rows_after_names=0 if dialect.headerless else 1,
             ),
             parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted),
             convert_options=pacsv.ConvertOptions(
@@ -197,8 +202,10 @@ def _channel_facts(
     styles: dict[str, str] = {}
     words: dict[str, tuple[str, str]] = {}
     channels = builder.roles.channels
-    # The steps of a wide table are one channel: one of them may be whole by chance, or have no values at all.
-    for group in [range(len(channels))] if builder.roles.wide else [[j] for j in range(len(channels))]:
+    # The steps of a wide table are one channel, and so are columns that are series: one of them may be whole by
+    # chance, or have no values at all.
+    alike = builder.roles.wide or builder.options.orientation == "columns"
+    for group in [range(len(channels))] if alike else [[j] for j in range(len(channels))]:
         names = [channels[j] for j in group]
         cells = [cell for name in names for cell in dialect.cells(name)]
         kinds = {dialect.kinds[name] for name in names}
@@ -234,7 +241,9 @@ class CsvWriter(Writer):
         self._encoder = None if name in ("utf-8", "utf8") else codecs.getincrementalencoder(s.encoding)()
         self._missing = s.missing_text or ("NaN" if len(s.columns) == 1 else "")
         buffer = io.StringIO()
-        csv.writer(buffer, delimiter=s.delimiter, lineterminator="\n").writerow(s.columns)
+        # Columns that came without names stay so, unless there is one more that says which series a row is of.
+        if not s.meta.get("headerless") or not (s.wide or s.id_column is None):
+            csv.writer(buffer, delimiter=s.delimiter, lineterminator="\n").writerow(s.columns)
         self._put(buffer.getvalue().encode("utf-8"))
 
     def _put(self, data: bytes) -> None:

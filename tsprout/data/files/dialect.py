@@ -56,7 +56,7 @@ _MAGIC = {
 @dataclass
 class Dialect:
     """How a CSV file is written; ``rows`` are the sample's data rows, ``blank_lines`` stand before the header,
-    ``thousands`` groups digits."""
+    ``thousands`` groups digits, ``headerless`` says that all rows are data."""
 
     path: Path
     encoding: str
@@ -71,6 +71,7 @@ class Dialect:
     nulls: tuple[str, ...]
     blank_lines: int = 0
     thousands: str = ""
+    headerless: bool = False
     kinds: dict[str, str] = field(default_factory=dict)
 
     def cells(self, name: str) -> list[str]:
@@ -123,13 +124,13 @@ def sniff(path: Path, options: ReadOptions) -> Dialect:
         records = [row for row in csv.reader(rest, delimiter=delimiter) if row]
     except csv.Error as error:
         raise _endless(where, error) from None
-    header = _named_apart([name.strip() for name in records[0]])
-    rows = records[1:]
+    made = _without_header(records, options, path)
+    header = _named_apart([name.strip() for name in records[0]]) if made is None else made
+    rows = records[1:] if made is None else records
     if not rows:
         raise InputError(
             "there is a header but no rows of data", where=where, fix="Give a file with at least one series."
         )
-    _check_header(header, where)
     cells = [c for row in rows[:200] for c in row]
     comma = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", c.strip())) for c in cells)
     point = sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", c.strip())) for c in cells)
@@ -149,6 +150,7 @@ def sniff(path: Path, options: ReadOptions) -> Dialect:
         longest_line=max(len(line) for line in body),
         nulls=nulls,
         blank_lines=blank,
+        headerless=made is not None,
     )
     if options.thousands is None:
         told = {options.id_column, options.time_column, options.label_column, *(options.static_columns or ())}
@@ -230,17 +232,40 @@ def _named_apart(header: list[str]) -> list[str]:
     return [name or ("" if j == first else f"Unnamed: {j}") for j, name in enumerate(header)]
 
 
-def _check_header(header: list[str], where: str) -> None:
-    while len(header) > 1 and is_nameless(header[-1]):  # lines that end with delimiters
-        header = header[:-1]
-    numeric = [float(name) for name in header if _is_number(name)]
+def _without_header(records: list[list[str]], options: ReadOptions, path: Path) -> list[str] | None:
+    """Names for the columns of a file whose first row is data; ``None`` where it is a header.
+
+    Raises:
+        InputError: the first row holds numbers, and nothing says what a row is.
+    """
+    first = [cell.strip() for cell in records[0]]
+    while len(first) > 1 and is_nameless(first[-1]):  # lines that end with delimiters
+        first = first[:-1]
+    numeric = [float(cell) for cell in first if _is_number(cell)]
     rising = all(b > a for a, b in itertools.pairwise(numeric))
-    if len(numeric) == len(header) and (not rising or len(header) < 4):
+    if len(numeric) < len(first) or (rising and len(first) >= 4):
+        return None
+    labelled = _begins_with_labels(records)
+    # The UCR archive's own files, which have no header, are called so.
+    ucr = ".tsv" in path.name.lower() and labelled
+    if options.orientation is None and not ucr:
         raise InputError(
-            f"the first row holds numbers ({', '.join(header[:4])}...), not the names of the columns",
-            where=where,
-            fix="Add a header row.",
+            f"the first row holds numbers ({', '.join(first[:4])}...), not the names of the columns",
+            where=str(path),
+            fix="Add a header row, or say what a row is: a series with orientation='wide', a time step with "
+            "orientation='long'.",
         )
+    wide = options.orientation in (None, "wide")
+    label = ["label"] if wide and labelled else []
+    return label + [str(k) for k in range(len(records[0]) - len(label))]
+
+
+def _begins_with_labels(records: list[list[str]]) -> bool:
+    """Whether the first cells of rows are whole numbers, few of them different, and others are not whole."""
+    labels = [row[0].strip() for row in records if row]
+    whole = all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
+    broken = any("." in cell or "e" in cell.lower() for row in records[:20] for cell in row[1:] if _is_number(cell))
+    return whole and broken and len(records[0]) > 4 and len(set(labels)) <= max(1, len(labels) // 2)
 
 
 def _is_number(text: str) -> bool:
@@ -263,13 +288,13 @@ def _kind(cells: list[str], mark: str) -> str:
 
 
 def records(dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """All rows but the header, each with the line of the file it ends on."""
+    """All rows but a header, each with the line of the file it ends on."""
     encoding = "utf-8-sig" if dialect.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else dialect.encoding
     with io.TextIOWrapper(unpacked(dialect.path), encoding=encoding, errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=dialect.delimiter)
         for _ in range(dialect.blank_lines):
             next(reader, None)
-        header_seen = False
+        header_seen = dialect.headerless
         try:
             for row in reader:
                 if row and header_seen:

@@ -94,7 +94,8 @@ def _csv(source: Path, sink: IO[bytes], options: ReadOptions, cells: Cells) -> N
     lines = _lines(cells, form)
     with ExitStack() as stack:
         text, out = _opened(source, sink, form.encoding, stack)
-        for number, record in enumerate(_records(text, form), -1):  # the header is -1, what comes before it is with it
+        first = 0 if form.headerless else -1  # that of the header; what comes before a record is with it
+        for number, record in enumerate(_records(text, form), first):
             if number == row:
                 own = [cell[1:] for cell in changes]
                 if (changed := _replaced(record, form.delimiter, own, missing)) is None:

@@ -1,0 +1,45 @@
+"""Tables with a column a series go out whole, once all series are there: one row holds a step of every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tsprout.data.by_column import turned_back
+from tsprout.data.files._writer import Writer
+from tsprout.data.schema import Schema
+from tsprout.series import SeriesSet, concatenate
+
+
+class ColumnsWriter(Writer):
+    """Collects series, and has the writer of ``kind`` write them as the channels of one recording."""
+
+    def __init__(
+        self,
+        kind: type[Writer],
+        path: Path,
+        known: Schema,
+        form: str,
+        n_series: int,
+        channels: Sequence[str],
+        length: int,
+        force: bool = False,
+    ) -> None:
+        super().__init__(path, known, form, n_series, channels, length, force)
+        self._kind, self._parts = kind, list[SeriesSet]()
+
+    def _begin(self, batch: SeriesSet) -> None:
+        self._parts = []
+
+    def _add(self, batch: SeriesSet) -> None:
+        self._parts.append(batch)
+
+    def _end(self) -> None:
+        assert self.known is not None
+        whole, schema = turned_back(concatenate(self._parts), self.known)
+        inner = self._kind(self.path, schema, self.form, 1, whole.channels, whole.length)
+        inner._file = self.file
+        inner._begin(whole)
+        inner._add(whole)
+        inner._end()
+        inner._discard()
