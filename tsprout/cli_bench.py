@@ -14,7 +14,12 @@ from tsprout.options import Force, verb
 
 bench = typer.Typer(help="Compare models on many tasks: run, table, plot, compare, export.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Of tsprout bench run.", show_default=False)]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RESULTS...", help="Folders of bench run, .csv of bench export; the last counts.", show_default=False
+    ),
+]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="Only this score, such as cfid; repeatable.")]
 
 
@@ -70,7 +75,7 @@ def run(
 @bench.command()
 @verb
 def table(
-    folder: Folder,
+    results: Sources,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="File; the screen otherwise.")] = None,
     format: Annotated[
         str | None, typer.Option(help="md, latex, csv or html, where the extension does not say.")
@@ -87,7 +92,9 @@ def table(
     from tsprout import render_bench
     from tsprout.bench import jobs
 
-    account = jobs.table(folder, out=out, format=format, published=published, metrics=tuple(metric or ()), force=force)
+    account = jobs.table(
+        *results, out=out, format=format, published=published, metrics=tuple(metric or ()), force=force
+    )
     render_bench.table(console, account)
     return account
 
@@ -95,7 +102,7 @@ def table(
 @bench.command()
 @verb
 def plot(
-    folder: Folder,
+    results: Sources,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="For the pictures.", show_default=False)],
     metric: Metrics = None,
     force: Force = False,
@@ -106,7 +113,7 @@ def plot(
     from tsprout import render_bench
     from tsprout.bench import jobs
 
-    account = jobs.plot(folder, out, tuple(metric or ()), force=force)
+    account = jobs.plot(*results, out=out, metrics=tuple(metric or ()), force=force)
     render_bench.plotted(console, account)
     return account
 
@@ -114,7 +121,7 @@ def plot(
 @bench.command()
 @verb
 def compare(
-    folder: Folder,
+    results: Sources,
     one: Annotated[str, typer.Argument(metavar="MODEL", help="By its label.", show_default=False)],
     other: Annotated[str, typer.Argument(metavar="OTHER", help="By its label.", show_default=False)],
     *,
@@ -124,7 +131,7 @@ def compare(
     from tsprout import render_bench
     from tsprout.bench import jobs
 
-    account = jobs.compare(folder, one, other)
+    account = jobs.compare(*results, one=one, other=other)
     render_bench.compared(console, account)
     return account
 
@@ -132,7 +139,7 @@ def compare(
 @bench.command()
 @verb
 def export(
-    folder: Folder,
+    results: Sources,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".csv or .json.", show_default=False)],
     times: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the times, too, as CSV.")] = None,
     force: Force = False,
@@ -143,6 +150,6 @@ def export(
     from tsprout import render_bench
     from tsprout.bench import jobs
 
-    account = jobs.export(folder, out, times=times, force=force)
+    account = jobs.export(*results, out=out, times=times, force=force)
     render_bench.exported(console, account)
     return account

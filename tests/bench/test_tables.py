@@ -188,21 +188,21 @@ def test_a_table_on_the_screen_says_what_failed(folder: Path, capsys: pytest.Cap
 
 
 def test_compare(folder: Path) -> None:
-    (line,) = jobs.compare(folder, "copies", NASTY)["scores"]
+    (line,) = jobs.compare(folder, one="copies", other=NASTY)["scores"]
     assert (line["tasks"], line["wins"], line["losses"], line["ties"]) == (3, 1, 1, 1)
     with pytest.raises(InputError, match="no model 'fourth'"):
-        jobs.compare(folder, "copies", "fourth")
+        jobs.compare(folder, one="copies", other="fourth")
 
 
 def test_export_and_plots(folder: Path, tmp_path: Path) -> None:
-    account = jobs.export(folder, tmp_path / "scores.csv", times=tmp_path / "times.csv")
+    account = jobs.export(folder, out=tmp_path / "scores.csv", times=tmp_path / "times.csv")
     assert (account["done"], account["failed"], account["missing"]) == (16, 1, 1)
     lines = list(csv.DictReader(io.StringIO((tmp_path / "scores.csv").read_text())))
     assert len(lines) == 18 and {line["status"] for line in lines} == {"done", "failed", "missing"}
     assert "fit" not in lines[0] and (tmp_path / "times.csv").read_text().startswith("model,set")
     with pytest.raises(InputError, match="the output exists"):
-        jobs.export(folder, tmp_path / "scores.csv")
-    account = jobs.plot(folder, tmp_path / "plots")
+        jobs.export(folder, out=tmp_path / "scores.csv")
+    account = jobs.plot(folder, out=tmp_path / "plots")
     assert account["files"] == ["paper-cfid-shots.png", "paper-cfid-time.png", "paper-cfid-ranks.png"]
     assert account["notes"] == ["copying of Context-FID (paper): no cell has what is needed yet"]
     assert all((tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in account["files"])
@@ -212,7 +212,7 @@ def test_pictures_are_replaced_only_when_told(folder: Path, tmp_path: Path) -> N
     old = tmp_path / "paper-cfid-ranks.png"
     old.write_text("mine")
     with pytest.raises(InputError, match="the output exists") as caught:
-        jobs.plot(folder, tmp_path)
+        jobs.plot(folder, out=tmp_path)
     assert "force=True" in str(caught.value.fix) and caught.value.where == str(old)
     assert [path.name for path in tmp_path.glob("*.png")] == [old.name] and old.read_text() == "mine"
     assert main(["bench", "plot", str(folder), "-o", str(tmp_path), "--force"]) == 0

@@ -81,8 +81,7 @@ def specs() -> dict[str, Any]:
 
 
 def table(
-    folder: Path,
-    *,
+    *sources: Path,
     out: Path | None = None,
     format: str | None = None,
     published: Path | None = None,
@@ -92,7 +91,7 @@ def table(
     """The tables of a benchmark as text, and in ``out`` if given.
 
     Args:
-        folder: of the benchmark.
+        *sources: folders and exported files, see :func:`tsprout.bench.results.read_results`.
         out: a file; its extension chooses the format where none is given.
         format: of :data:`tsprout.bench.renderings.FORMATS`.
         published: CSV of figures to put beside ours.
@@ -110,7 +109,7 @@ def table(
     if chosen not in renderings.FORMATS:
         fix = f"Choose one of: {', '.join(renderings.FORMATS)}."
         raise InputError(f"there is no format {chosen!r}", where="--format", fix=fix)
-    read = results.read_results(folder)
+    read = results.read_results(*sources)
     _check_metrics(read, metrics)
     made = tables(read, None if published is None else read_published(published), metrics)
     text = renderings.FORMATS[chosen](made, str(read.plan["name"] or "benchmark"))
@@ -119,13 +118,13 @@ def table(
     return _counted("bench table", read) | {"format": chosen, "out": written, "tables": len(made), "text": text}
 
 
-def plot(folder: Path, out: Path, metrics: Sequence[str] = (), *, force: bool = False) -> dict[str, Any]:
+def plot(*sources: Path, out: Path, metrics: Sequence[str] = (), force: bool = False) -> dict[str, Any]:
     """The pictures of a benchmark, as PNG in the folder ``out``, which is made.
 
     Raises:
         InputError: there is no benchmark, the folder cannot be made, or it has such pictures and ``force`` is not set.
     """
-    read = results.read_results(folder)
+    read = results.read_results(*sources)
     _check_metrics(read, metrics)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -135,13 +134,13 @@ def plot(folder: Path, out: Path, metrics: Sequence[str] = (), *, force: bool = 
     return _counted("bench plot", read) | {"out": str(out), "files": [path.name for path in written], "notes": notes}
 
 
-def compare(folder: Path, one: str, other: str) -> dict[str, Any]:
+def compare(*sources: Path, one: str, other: str) -> dict[str, Any]:
     """Two models by score: wins, losses, ties over tasks, and whether they differ.
 
     Raises:
         InputError: there is no benchmark, or no such model in it.
     """
-    read = results.read_results(folder)
+    read = results.read_results(*sources)
     found = [
         duel(read, suite, metric, one, other)
         for suite in read.unique("suite")
@@ -151,7 +150,7 @@ def compare(folder: Path, one: str, other: str) -> dict[str, Any]:
     return _counted("bench compare", read) | {"one": one, "other": other, "scores": found}
 
 
-def export(folder: Path, out: Path, *, times: Path | None = None, force: bool = False) -> dict[str, Any]:
+def export(*sources: Path, out: Path, times: Path | None = None, force: bool = False) -> dict[str, Any]:
     """Every score in full precision as CSV or JSON, by the extension of ``out``; times, if wanted, in their own file.
 
     Raises:
@@ -162,7 +161,7 @@ def export(folder: Path, out: Path, *, times: Path | None = None, force: bool = 
     for path in (out, times):
         if path is not None:
             check_file(path, force=force)
-    read = results.read_results(folder)
+    read = results.read_results(*sources)
     _write(EXPORTS[out.suffix.lower()](read), out, force=force)
     _write(results.times_csv(read), times, force=force)
     return _counted("bench export", read) | {"out": str(out), "times": None if times is None else str(times)}

@@ -7,11 +7,12 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tsprout.bench.store import DONE, FAILED, Store
+from tsprout.errors import InputError
 from tsprout.metrics.registry import METRICS
 from tsprout.metrics.yardstick import BESIDE
 
@@ -24,7 +25,9 @@ TITLES = {
     "cfid_capable": "Context-FID (with care)",
 }
 UNRANKED = ("copying", "near_copies")  # neither less nor more is better without end
-_EXPORTED = ("model", "set", "shots", "length", "seed", "suite")
+EXPORTED = ("model", "set", "shots", "length", "seed", "suite")
+KINDS = ("value", "within", *BESIDE)
+TIMES = ("fit", "sample", "score")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """All cells of a plan."""
+    """All cells of a plan, or of several."""
 
     plan: dict[str, Any]
     cells: tuple[Result, ...]
@@ -78,15 +81,41 @@ class Results:
         return (r for r in self.cells if all(r.cell[key] == value for key, value in wanted.items()))
 
 
-def read_results(folder: str | Path) -> Results:
-    """The results in the folder of a benchmark; files of other plans are left alone.
+def read_results(*sources: str | Path) -> Results:
+    """The results in folders of benchmarks (files of other plans are left alone), and in files exported from some.
+
+    Args:
+        *sources: folders, CSV of scores, CSV of times. A cell that several have is that of the last of them.
 
     Raises:
-        InputError: there is no benchmark.
+        InputError: there is no benchmark, a file is none of these, or protocols differ.
     """
-    store = Store(folder)
-    plan = store.plan()
-    return Results(plan, tuple(_result(store, cell) for cell in plan["cells"]))
+    from tsprout.bench import exported
+
+    plan: dict[str, Any] = {}
+    cells: dict[tuple[Any, ...], Result] = {}
+    times: dict[tuple[Any, ...], dict[str, float]] = {}
+    for source in map(Path, sources):
+        if source.is_file() and exported.holds_times(source):
+            times |= exported.read_times(source)
+            continue
+        if source.is_file():
+            protocol, found = exported.read_scores(source)
+            own: dict[str, Any] = {"protocol": protocol, "name": source.stem, "spec": None}
+        else:
+            store = Store(source)
+            own = store.plan()
+            found = [_result(store, cell) for cell in own["cells"]]
+        plan = plan or own
+        if own["protocol"] != plan["protocol"]:
+            what = f"its protocol is {own['protocol']}, and {plan['protocol']} that of what came before"
+            raise InputError(what, where=str(source), fix="Give results of one protocol.")
+        cells |= {exported.key_of(result.cell): result for result in found}
+    if not plan:
+        raise InputError("there are no scores", fix="Give a folder, or a CSV of scores beside that of times.")
+    for key in cells.keys() & times.keys():
+        cells[key] = replace(cells[key], seconds=times[key])
+    return Results(plan, tuple(cells.values()))
 
 
 def title(metric: str) -> str:
@@ -103,18 +132,17 @@ def loss(metric: str, value: float) -> float:
 
 def scores_csv(results: Results) -> str:
     """A line a cell and score, with what stands beside it, in full precision; no times."""
-    kinds = ("value", "within", *BESIDE)
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(["protocol", *_EXPORTED, "status", "metric", *kinds, "error"])
+    lines.writerow(["protocol", *EXPORTED, "status", "metric", *KINDS, "error"])
     for r in results.cells:
-        own = [results.protocol, *(r.cell[key] for key in _EXPORTED), r.status or "missing"]
+        own = [results.protocol, *(r.cell[key] for key in EXPORTED), r.status or "missing"]
         names = [m for m in results.metrics(r.cell["suite"]) if m in r.scores.get("value", {})]
         for metric in names:
-            values = [r.value(metric, kind) for kind in kinds]
+            values = [r.value(metric, kind) for kind in KINDS]
             lines.writerow([*own, metric, *(repr(v) if math.isfinite(v) else "" for v in values), ""])
         if not names:
-            lines.writerow([*own, "", *("" for _ in kinds), r.error])
+            lines.writerow([*own, "", *("" for _ in KINDS), r.error])
     return out.getvalue()
 
 
@@ -122,7 +150,7 @@ def scores_json(results: Results) -> str:
     """The same as JSON, with the specification."""
     cells = [
         {
-            **{key: r.cell[key] for key in (*_EXPORTED, "hash")},
+            **{key: r.cell[key] for key in (*EXPORTED, "hash")},
             "status": r.status or "missing",
             "scores": {kind: dict(sorted(found.items())) for kind, found in sorted(r.scores.items())},
             "error": r.error,
@@ -137,12 +165,10 @@ def times_csv(results: Results) -> str:
     """Seconds of every cell that is done: these are not the same twice."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
-    lines.writerow([*_EXPORTED, "fit", "sample", "score"])
+    lines.writerow([*EXPORTED, *TIMES])
     for r in results.cells:
         if r.status == DONE:
-            lines.writerow(
-                [*(r.cell[k] for k in _EXPORTED), *(r.seconds.get(k, "") for k in ("fit", "sample", "score"))]
-            )
+            lines.writerow([*(r.cell[k] for k in EXPORTED), *(r.seconds.get(k, "") for k in TIMES)])
     return out.getvalue()
 
 

@@ -148,7 +148,7 @@ class Paper:
 
     ``windows``: of 24 steps; ``printed``: what the paper's table says where it says something else, and ``note`` why.
     ``fit_steps``: steps of the training split. ``unused``: steps at its end that its
-    windows do not use. ``splits``: of instances, which count. ``scaling``: ``zscore`` or ``minmax``.
+    windows do not use. ``splits``: of instances, which count. ``scaling``: ``zscore``, ``minmax`` or ``none``.
     """
 
     windows: int

@@ -3,7 +3,8 @@
 Windows of the *training split* at stride 1: the first twelve months of ETT, the first 70 % of other recordings, the
 TRAIN file of archive instances, of which the first ``length`` steps count (``entry.paper`` has the exceptions). The
 scaler is fitted on the whole training split; the shots are the first ``k`` of one fixed permutation of its windows; and
-the reference is all of its windows, shots included. All values are scaled: z-score, or [0, 1] for the sets so marked.
+the reference is all of its windows, shots included. All values are scaled: z-score, or [0, 1] for the sets so marked
+(the sines are made within it, and stay as they are).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from tsprout.data.catalog.entry import Paper
 from tsprout.data.catalog.sets import RealSet
-from tsprout.data.protocols.scaler import Standardizer
+from tsprout.data.protocols.scaler import Kind, Standardizer
 from tsprout.data.protocols.split import Split, check_shots, count_shots, first_notes, prepared
 from tsprout.data.protocols.windows import Sources, as_series, own_lengths, thinned
 from tsprout.errors import InputError
@@ -20,6 +21,7 @@ from tsprout.errors import InputError
 PERMUTATION_SEED = 20446
 FIT_SHARE = 0.7
 PRINTED_LENGTH = 24
+_SCALINGS: dict[str, Kind] = {"zscore": "z-score", "minmax": "min-max", "none": "none"}
 
 
 def paper(
@@ -59,9 +61,7 @@ def paper(
     if real.entry.missing_code is not None:
         split, fitted_on = _coded(split, real.entry.missing_code), _coded(fitted_on, real.entry.missing_code)
         notes.append(f"missing values are {real.entry.missing_code:g}, as in the benchmark's files")
-    scaler = Standardizer.fit(
-        _flat(fitted_on), "min-max" if plan is not None and plan.scaling == "minmax" else "z-score"
-    )
+    scaler = Standardizer.fit(_flat(fitted_on), _SCALINGS["zscore" if plan is None else plan.scaling])
     scaled: Sources = tuple(map(scaler.transform, split)) if isinstance(split, tuple) else scaler.transform(split)
     windows = _windows(scaled, length, unused, _stride(real, plan))
     if not len(windows):

@@ -6,13 +6,13 @@ The richer, automatic scaling of the main job is :mod:`tsprout.data.scaling`; th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from tsprout.errors import InputError
 
-Kind = Literal["z-score", "min-max"]
+Kind = Literal["z-score", "min-max", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,8 @@ class Standardizer:
 
     @classmethod
     def fit(cls, values: np.ndarray, kind: Kind = "z-score") -> Standardizer:
-        """Mean and (population) standard deviation, or minimum and range, of each channel over its observed cells.
+        """Mean and (population) standard deviation, or minimum and range, of each channel over its observed cells; or
+        0 and 1, so that values stay as they are.
 
         A channel that does not vary gets the scale 1, one without any value also the offset 0.
 
@@ -38,15 +39,15 @@ class Standardizer:
         Raises:
             InputError: another number of axes, or an unknown ``kind``.
         """
-        if kind not in ("z-score", "min-max"):
-            raise InputError(f"no scaling is called {kind!r}", fix="There are z-score and min-max.")
+        if kind not in get_args(Kind):
+            raise InputError(f"no scaling is called {kind!r}", fix="There are z-score, min-max and none.")
         if values.ndim not in (2, 3):
             raise InputError(
                 f"values have {values.ndim} axes, but (n, channels, length) or (channels, steps) is needed"
             )
         channels = values.shape[-2]
         offset, scale = np.zeros(channels), np.ones(channels)
-        for i in range(channels):
+        for i in range(channels if kind != "none" else 0):
             cells = np.asarray(values[..., i, :], np.float64)
             cells = cells[np.isfinite(cells)]
             if not cells.size:
