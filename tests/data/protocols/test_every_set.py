@@ -91,6 +91,8 @@ def _check_scaling(made: RealSet, split: Split) -> None:
             assert (scaled == 0).all()
         elif plan is not None and plan.scaling == "minmax":
             assert (scaled.min(), scaled.max()) == pytest.approx((0, 1), abs=1e-9)
+        elif plan is not None and plan.scaling == "none":
+            assert np.array_equal(scaled, cells)
         else:
             assert (scaled.mean(), scaled.std()) == pytest.approx((0, 1), abs=1e-6)
     assert np.isfinite(split.shots.values).any()

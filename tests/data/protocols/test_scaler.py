@@ -34,7 +34,9 @@ def test_an_empty_channel_is_left_as_it_is() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(InputError, match="z-score and min-max"):
+    values = np.array([[2.0, 6.0, 4.0], [7.0, 7.0, np.nan]])
+    assert np.array_equal(Standardizer.fit(values, "none").transform(values), values.astype(np.float32), equal_nan=True)
+    with pytest.raises(InputError, match="z-score, min-max and none"):
         Standardizer.fit(np.zeros((1, 2)), "robust")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="axes"):
         Standardizer.fit(np.zeros(3))
