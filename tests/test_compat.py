@@ -191,7 +191,7 @@ ABSENT = {f"fitted.scaler.channels.{part}.transform.curve" for part in ("whole",
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint fitted on every kind of channel, with labels far apart and a schema."""
+    """A checkpoint fitted on every kind of channel, two of them zero together, with labels far apart and a schema."""
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(6, 24))
     apart = plain + 90 * (np.arange(6) % 2)[:, None]
@@ -205,6 +205,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         apart + np.where(rng.random((6, 24)) < 0.5, 0, np.exp(plain)),
         np.mod(10 * np.arange(6)[:, None] + 15 * np.arange(24) + 20 * plain, 360),
     ]
+    kinds.append(np.where(kinds[2] == 0, 0, np.exp(rng.normal(size=(6, 24)))))
     rows = [
         {"id": f"s{i}", "t": t, "kind": "ab"[i % 2]} | {f"c{j}": float(k[i, t]) for j, k in enumerate(kinds)}
         for i in range(6)

@@ -209,6 +209,7 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, half: bool = False, forc
         config["adapter"] = checkpoint.adapter.to_dict()
     if checkpoint.fitted is not None and checkpoint.shots is not None:
         config["fitted"] = checkpoint.fitted | {"shots": set_facts(checkpoint.shots)}
+    modern(config, str(folder))  # what could not be read again must not take the place of what was fitted
     title = Path(folder).resolve().name
     with staged_folder(folder, FILES, force=force) as stage:
         try:

@@ -27,6 +27,7 @@ from tsprout.data.circular import CircularScaling
 from tsprout.data.label_scaling import LabelScaling
 from tsprout.data.schema import Schema
 from tsprout.data.transforms import Constant, Curve, Hurdle, Levels
+from tsprout.data.zeros import Together
 from tsprout.errors import CheckpointError
 from tsprout.model import ModelConfig
 from tsprout.nn.adapters import AdapterConfig
@@ -73,7 +74,8 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "adapter": frozenset(f.name for f in fields(AdapterConfig)),
     "fitted": frozenset(("scaler", "report", "row", "calibration", "shots")),
     # Of what a model was fitted on all of it, but for the report, which is an account.
-    "fitted.scaler": frozenset(("version", "channels", "labels")),
+    "fitted.scaler": frozenset(("version", "channels", "labels", "together")),
+    "fitted.scaler.together": frozenset(_names(Together)),
     "fitted.scaler.labels": frozenset(f.name for f in fields(LabelScaling)),
     **_channel("fitted.scaler.channels", "others", "names", *_PARTS, *_names(CircularScaling)),
     **{key: known for part in _PARTS for key, known in _channel(f"fitted.scaler.channels.{part}").items()},
