@@ -111,7 +111,7 @@ class LocalForked(LocalExecutor):
 def outputs(folder: Path, place: Path) -> bytes:
     """Everything that is made of the scores."""
     for kind in ("csv", "json"):
-        export(folder, place / f"scores.{kind}", force=True)
+        export(folder, out=place / f"scores.{kind}", force=True)
     texts = [table(folder, format=kind)["text"] for kind in ("md", "latex", "csv", "html")]
     return "".join(texts).encode() + b"".join((place / f"scores.{kind}").read_bytes() for kind in ("csv", "json"))
 

@@ -142,3 +142,24 @@ def test_a_set_that_cannot_be_scored_is_no_failure(monkeypatch: pytest.MonkeyPat
     scores = job.score(numbered(0, 3), numbered(0, 3), seed=0)
     assert scores.summary() == "There are no scores: too short to score"
     assert len(scores) == 0
+
+
+def test_what_is_read_is_never_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tsprout.cli import main
+
+    out = tmp_path / "out"
+    real = np.random.default_rng(0).normal(size=(6, 1, 12))
+    np.save(tmp_path / "real.npy", real)
+    job = ["--axes", "ncl", "--model", "copies", "-q", "--force"]
+    assert main(["run", str(tmp_path / "real.npy"), "-n", "5", "-o", str(out), *job]) == 0
+    before = (out / "synthetic.npy").read_bytes()
+    (tmp_path / "other").symlink_to(out)
+    for arguments in (
+        ["run", str(out / "synthetic.npy"), "-n", "5", "-o", str(out)],
+        ["run", str(tmp_path / "other" / "synthetic.npy"), "-n", "5", "-o", str(out)],
+        ["run", str(out / "synthetic.npy"), "-n", "5", "-o", str(tmp_path / "new"), "--keep-model", str(out)],
+        ["fit", str(out / "synthetic.npy"), "-o", str(out)],
+    ):
+        assert main([*arguments, *job]) == 2
+        assert "would replace synthetic.npy" in capsys.readouterr().err
+    assert (out / "synthetic.npy").read_bytes() == before

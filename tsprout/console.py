@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FLAGS = {"channels": "channel", "static_columns": "static-column", "missing_codes": "missing-code"}
 _ARGUMENT = re.compile(
     r"\b(format|id_column|time_column|channels|label_column|static_columns|axes|window|stride|orientation"
-    r"|missing_codes|day_first|every|encoding|force)=(?:(['\"])([^'\"]+)\2|(-?\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
+    r"|missing_codes|day_first|every|full_length|encoding|force)"
+    r"=(?:(['\"])([^'\"]+)\2|(-?\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
 )
 
 # Columns of a table that goes into a file or pipe, which has no width of its own.

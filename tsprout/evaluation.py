@@ -23,7 +23,7 @@ from tsprout.metrics.scores import Score, Scores
 from tsprout.progress import Progress
 from tsprout.report.units import check_units
 from tsprout.series import SeriesSet
-from tsprout.staging import check_file, write_file
+from tsprout.staging import check_apart, check_file, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -347,14 +347,9 @@ def evaluate_files(
     under, over = parse_limits(fail_under, "--fail-under"), parse_limits(fail_over, "--fail-over")
     check_limits(under, over, suite)
     if html is not None:
-        inputs = {"real": real, "synthetic": synthetic, "shot": shots, "held-out": held_out}
-        for name, given in inputs.items():
-            if given is not None and html.exists() and given.exists() and html.samefile(given):
-                raise InputError(
-                    f"the page would replace the {name} series",
-                    where=str(html),
-                    fix="Choose another name for the page.",
-                )
+        for given in (real, synthetic, shots, held_out):
+            if given is not None:
+                check_apart(given, html)
         check_file(html, force=force)
     options = {} if reader is None else reader.to_dict()
     report = evaluate(

@@ -20,7 +20,7 @@ from tsprout.errors import InputError, TsproutError
 from tsprout.job_options import FitOptions, ReaderOptions, SampleOptions, as_options, check_device
 from tsprout.limits import MAX_SEED
 from tsprout.progress import Progress
-from tsprout.staging import check_file, check_folder, check_space, staged_folder
+from tsprout.staging import check_apart, check_file, check_folder, check_space, staged_folder
 
 if TYPE_CHECKING:
     from tsprout.interface import Synthesizer
@@ -132,6 +132,7 @@ def fit(
 
     reader, options = reader or ReaderOptions(), options or FitOptions()
     options.check()
+    check_apart(path, out)
     check_model_folder(out, options.model, force=force)
     watch = Stopwatch()
     with watch.stage("read"):
@@ -270,8 +271,10 @@ def run(
     sampling.check()
     if fitting.model in registry.names():
         registry.refuse_options(fitting.model, **{k: v for k, v in sampling.to_dict().items() if k != "seed"})
+    check_apart(path, out)
     check_folder(out, RUN_FILES, force=force)
     if keep_model is not None:
+        check_apart(path, keep_model)
         check_model_folder(keep_model, fitting.model, force=force)
         model, whole = Path(keep_model).resolve(), Path(out).resolve()
         if model == whole or model in whole.parents or whole in model.parents:

@@ -41,6 +41,7 @@ class ReaderOptions:
     thousands: str | None = None
     day_first: bool | None = None
     every: str | None = None
+    full_length: bool | None = None
     encoding: str = "utf-8"
 
     def to_dict(self) -> dict[str, Any]:

@@ -114,6 +114,10 @@ _READER: dict[str, Any] = {
         str | None,
         _option("--every", help="Regular step of the times, such as 15min, h or D: rows not there count as missing."),
     ],
+    "full_length": Annotated[
+        bool | None,
+        _option("--full-length", help="Empty steps at the end of a series are missing values, and not its end."),
+    ],
     "encoding": Annotated[str, _option("--encoding", help="Text encoding of the file.")],
 }
 

@@ -110,6 +110,22 @@ def check_folder(path: str | os.PathLike[str], ours: tuple[str, ...], *, force: 
     return target
 
 
+def check_apart(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+    """Refuse an output that would replace what is read, whether asked to replace something or not.
+
+    Args:
+        source: a file.
+        output: a file, or a folder that is written whole.
+
+    Raises:
+        InputError: the source is the output, or lies in it.
+    """
+    read, made = Path(source).resolve(), Path(output).resolve()
+    if made in (read, *read.parents) or (made.exists() and read.exists() and made.samefile(read)):
+        fix = "Choose another name."
+        raise InputError(f"the output would replace {Path(source).name}, which is read", where=str(output), fix=fix)
+
+
 def check_space(path: Path, n_bytes: int) -> None:
     """Refuse a job whose output is certain not to fit on its disk.
 

@@ -142,8 +142,13 @@ def test_a_folder_of_others_and_two_runs(tmp_path: Path) -> None:
         run(build(tiny(), "x"), tmp_path / "own", Inline())
     store = Store(tmp_path / "out")
     store.prepare()
+    half = store.beside / ".floor.npy.1.partial"
+    half.write_text("being written")
     with store.alone(), pytest.raises(InputError, match="another run"):
         run(build(tiny(), "x"), tmp_path / "out", Inline())
+    assert half.exists(), "what another run is writing is left alone"
+    run(build(tiny(), "x"), tmp_path / "out", Inline(), seconds=0)
+    assert not half.exists()
 
 
 def test_interrupted(tmp_path: Path) -> None:

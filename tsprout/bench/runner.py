@@ -78,6 +78,7 @@ def run(
             check_model(model)
         store.prepare()
         with store.alone():
+            store.tidy()
             return _run(spec, store, executor, only, seconds, retry, watch or (lambda event: None))
     finally:
         executor.close()

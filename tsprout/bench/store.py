@@ -57,7 +57,7 @@ class Store:
         write_json(self.cell(digest), record)
 
     def prepare(self) -> None:
-        """Make the folder, or refuse one that is not a benchmark's; remove what a killed run left half written.
+        """Make the folder, or refuse one that is not a benchmark's.
 
         Raises:
             InputError: it is a file, or holds other files.
@@ -75,10 +75,14 @@ class Store:
                 )
             for name in (CELLS, BESIDE, SERIES):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-                for path in (self.folder / name).glob(f".*{PARTIAL}"):
-                    path.unlink(missing_ok=True)
         except OSError as error:
             raise from_os_error(error, self.folder) from error
+
+    def tidy(self) -> None:
+        """Remove what a killed run left half written; for who holds the folder, as another run's files are its own."""
+        for name in (CELLS, BESIDE, SERIES):
+            for path in (self.folder / name).glob(f".*{PARTIAL}"):
+                path.unlink(missing_ok=True)
 
     def alone(self) -> AbstractContextManager[None]:
         """Hold the folder, so that no second run does the same work; see :func:`tsprout.locks.alone`.

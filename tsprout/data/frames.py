@@ -137,7 +137,9 @@ def _from_list(arrays: list[np.ndarray], options: ReadOptions) -> SeriesSet:
     stacked = np.full((len(each), channels.pop(), longest), np.nan if dtype.kind == "f" else 0, dtype)
     for i, array in enumerate(each):
         stacked[i, :, : array.shape[1]] = array
-    whole = replace(options, axes="ncl", window=None, stride=None)
+    if options.full_length:
+        raise InputError("full_length= was given with a list, whose arrays have lengths of their own")
+    whole = replace(options, axes="ncl", window=None, stride=None, full_length=True)
     series = from_numpy(stacked, whole, "numpy", "the list of arrays")
     lengths = np.array([a.shape[1] for a in each], np.int64)
     assert series.schema is not None

@@ -25,6 +25,7 @@ from tsprout.data.columns import (
     number_column,
     without_codes,
 )
+from tsprout.data.ends import ended
 from tsprout.data.memory import require
 from tsprout.data.precision import Precision
 from tsprout.data.reading import ReadOptions
@@ -370,4 +371,5 @@ def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet
         from tsprout.data.by_column import turned
 
         series = turned(series, schema, cut=options.window is not None)
+    series = ended(series, schema, options)
     return series if options.window is None else series.windows(options.window, options.stride)

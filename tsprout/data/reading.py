@@ -52,6 +52,7 @@ class ReadOptions:
     thousands: str | None = None
     day_first: bool | None = None
     every: str | None = None
+    full_length: bool = False
     encoding: str = "utf-8"
     progress: Callable[[str, int, int], None] | None = None
     available_memory: int | None = None
@@ -69,6 +70,8 @@ class ReadOptions:
             raise InputError(f"thousands cannot be {self.thousands!r}", where="thousands", fix=fix)
         if self.day_first not in (None, True, False):
             raise InputError(f"day_first cannot be {self.day_first!r}", fix="Give True or False.")
+        if self.full_length not in (True, False):
+            raise InputError(f"full_length cannot be {self.full_length!r}", fix="Give True or False.")
         if self.stride is not None and self.window is None:
             raise InputError("a stride was given without a window", fix="Give window, too.")
 
@@ -91,6 +94,7 @@ class Reading(TypedDict, total=False):
     thousands: str | None
     day_first: bool | None
     every: Any
+    full_length: bool | None
     encoding: str
 
 

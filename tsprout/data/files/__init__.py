@@ -62,6 +62,7 @@ def read(
     thousands: str | None = None,
     day_first: bool | None = None,
     every: Any = None,
+    full_length: bool = False,
     encoding: str = "utf-8",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SeriesSet:
@@ -85,6 +86,8 @@ def read(
             with a notice.
         every: the regular step of the times of a long table, such as ``15min``, ``h``, ``D``, a number or a
             ``timedelta``: steps of which there is no row count as missing.
+        full_length: steps without a value at the end of an array's series, or of a row or column that is a series,
+            are missing values; otherwise, where others go on, such a series is a shorter one.
         encoding: of text files.
         progress: called as ``progress("read", done, total)``.
 
@@ -112,6 +115,7 @@ def read(
         thousands=thousands,
         day_first=day_first,
         every=every,
+        full_length=full_length,
         encoding=encoding,
         progress=progress,
     )
