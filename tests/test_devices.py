@@ -67,3 +67,28 @@ def test_generators_are_seeded_for_a_while_and_those_of_gpus_left_alone(monkeypa
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     assert torch.equal(drawn[0], torch.randn(3, generator=torch.Generator().manual_seed(5)))
     Denoiser(ModelConfig(width=16, depth=1, heads=2))
+
+
+def test_threads_do_not_mix_up_the_generators_of_all() -> None:
+    import threading
+
+    before = torch.random.get_rng_state()
+    drawn: dict[int, list[torch.Tensor]] = {}
+
+    def work(seed: int) -> None:
+        found = []
+        for _ in range(20):
+            with seeded(seed):
+                found.append(torch.cat([torch.randn(500) for _ in range(20)]))
+        drawn[seed] = found
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, found in drawn.items():
+        with seeded(seed):
+            alone = torch.cat([torch.randn(500) for _ in range(20)])
+        assert all(torch.equal(each, alone) for each in found)
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -123,3 +123,17 @@ def test_of_two_that_find_a_stale_mark_one_takes_it(tmp_path: Path, monkeypatch:
     assert [path.name for path in tmp_path.iterdir()] == []
     third.acquire()
     third.release()
+
+
+def test_a_long_silent_holder_shows_that_it_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    monkeypatch.setattr(locks, "STALE", 0.5)
+    lock = locks.Lock(tmp_path / "x")
+    with lock:
+        begun = lock.mark.stat().st_mtime
+        time.sleep(0.6)
+        assert lock.mark.stat().st_mtime > begun
+    assert not lock.mark.exists()
+    with lock:
+        assert lock.mark.exists()
+    assert not lock.mark.exists()

@@ -205,3 +205,20 @@ def test_importing_it_imports_nothing_heavy():
     code = "import tsprout.series, sys; print([m for m in ('pandas', 'pyarrow', 'torch') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_times_that_are_missing_or_there_twice() -> None:
+    values = np.zeros((2, 1, 4))
+    day = np.datetime64("2024-01-01", "ns") + np.arange(4) * np.timedelta64(1, "D")
+    lost = day.copy()
+    lost[2] = np.datetime64("NaT")
+    with pytest.raises(InputError, match="the time is missing") as caught:
+        SeriesSet.from_arrays(values, times=np.stack([day, lost]), ids=["a", "b"])
+    assert caught.value.where == "series b, time step 2"
+    assert SeriesSet.from_arrays(values, times=np.stack([day, lost]), lengths=[4, 2]).n_series == 2
+    with pytest.raises(InputError, match="the time is missing"):
+        SeriesSet.from_arrays(values, times=[0.0, 1.0, np.nan, 3.0])
+    for twice in ([0, 1, 1, 2], [0, 2, 1, 0]):
+        with pytest.raises(InputError, match=f"the time {twice[-1] if twice[-1] == 0 else 1} is there twice"):
+            SeriesSet.from_arrays(values, times=twice)
+    assert SeriesSet.from_arrays(values, times=[3, 2, 1, 0]).times is not None

@@ -118,6 +118,28 @@ def time_rows(times: Any, n: int, length: int) -> np.ndarray:
     return np.array(array, dtype=kinds[array.dtype.kind])
 
 
+def check_times(times: np.ndarray, lengths: np.ndarray, ids: np.ndarray) -> None:
+    """Refuse times ``(n, length)`` that are missing, or there twice, within the ``lengths (n,)`` of their series.
+
+    Raises:
+        InputError: see above.
+    """
+    within = np.arange(times.shape[1]) < lengths[:, None]
+    missing = (np.isnat(times) if times.dtype.kind == "M" else np.isnan(times)) & within
+    if missing.any():
+        i, t = (int(x) for x in np.argwhere(missing)[0])
+        raise InputError(
+            "the time is missing", where=f"series {ids[i]!s}, time step {t}", fix="Give every step a time."
+        )
+    rising = (times[:, 1:] > times[:, :-1]) | ~within[:, 1:]
+    for i in np.flatnonzero(~rising.all(axis=1)).tolist():
+        own = np.sort(times[i, : lengths[i]])
+        twice = own[1:][own[1:] == own[:-1]]
+        if twice.size:
+            fix = "Give every step a time of its own."
+            raise InputError(f"the time {twice[0]!s} is there twice", where=f"series {ids[i]!s}", fix=fix)
+
+
 def per_series(column: Any, n: int, what: str) -> np.ndarray:
     """A column ``(n,)``, text as objects; ``what`` names it in errors.
 

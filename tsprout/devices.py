@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from tsprout.errors import InputError
@@ -13,6 +14,7 @@ from tsprout.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+_ONE_THREAD = RLock()
 _NAME = re.compile(r"(cpu|cuda|mps|xpu)(?::(0|[1-9][0-9]{0,3}))?")
 
 
@@ -59,13 +61,14 @@ def device_of(name: str | torch.device, *, where: str = "device") -> torch.devic
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Torch's generators, of the processor and of ``device``, start from ``seed`` inside, and are as before afterwards.
 
-    No other one is touched, and a GPU is the current one.
+    No other one is touched, and a GPU is the current one. They are everybody's: another thread waits.
     """
     import torch
 
     device = torch.device(device)
     cuda = device.type == "cuda"
     with (
+        _ONE_THREAD,
         torch.cuda.device(device) if cuda else nullcontext(),
         torch.random.fork_rng(devices=[device] if cuda else []),
     ):

@@ -68,13 +68,16 @@ def draw_batches(
             rng = np.random.default_rng([seed, 2, start, number])
             label = "" if own.labels is None else str(own.labels[prompt[0]])
             alike = own.alike(label)
-            shown = alike.part(rng)
-            if len(shown) < len(alike) or label not in memories:
-                # Where all shots fit into the prompt, every batch is shown the same: it is encoded once.
-                memories[label] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
+            turns = list(alike.in_turn(len(members), rng))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            shape = (len(members), shots.n_channels, steps_long)
-            drawn = draw_latent(source.model, shape, generator, row=source.row, memory=memories[label], how=how)
+            parts = []
+            for count, shown in turns:
+                if len(shown) < len(alike) or label not in memories:
+                    # Where all shots fit into the prompt, all series are shown the same: it is encoded once.
+                    memories[label] = memory_of(source.model, shown, present=is_shown(len(shots), source.trained))
+                shape, memory = (count, shots.n_channels, steps_long), memories[label]
+                parts.append(draw_latent(source.model, shape, generator, row=source.row, memory=memory, how=how))
+            drawn = np.concatenate(parts)
             if correction is not None:
                 # Group by group: a spectrum is that of one length, and knows nothing of what is drawn beside it.
                 drawn = correction.of(label).apply(drawn)

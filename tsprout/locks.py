@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ class Lock:
         self.mark = target.with_name(f"{target.name}.part.busy")
         self.wait, self.token = wait, secrets.token_hex(8)
         self.file: int | None = None
+        self._over = threading.Event()
 
     def acquire(self) -> None:
         """Wait for the lock and take it.
@@ -48,6 +50,22 @@ class Lock:
         """
         while not (self._flock() or self._mark()):
             self.wait(PAUSE)
+
+    def __enter__(self) -> Lock:
+        """Hold it, and show now and then that the holder is alive, however long and silent its work is."""
+        self.acquire()
+        self._over.clear()
+        if self.file is None:
+            threading.Thread(target=self._renewing, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.release()
+
+    def _renewing(self) -> None:
+        while not self._over.wait(STALE / 10):
+            self.renew()
 
     def renew(self) -> None:
         """Show that the holder is alive, where nothing else does."""

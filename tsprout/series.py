@@ -17,6 +17,7 @@ from tsprout.arrays import (
     AXES,
     as_objects,
     check_axes,
+    check_times,
     infer_lengths,
     numbers,
     per_series,
@@ -182,13 +183,16 @@ class SeriesSet:
                 fix="Replace them with numbers, or with NaN if they are missing.",
             )
         out[~mask] = np.nan
+        stamps = None if times is None else time_rows(times, n, length)
+        if stamps is not None:
+            check_times(stamps, own, id_array)
         return cls(
             values=out,
             observed=mask,
             lengths=own,
             channels=names,
             ids=id_array,
-            times=None if times is None else time_rows(times, n, length),
+            times=stamps,
             frequency=frequency,
             labels=None if labels is None else per_series(labels, n, "labels"),
             static={str(k): per_series(v, n, f"static column {k!r}") for k, v in (static or {}).items()},

@@ -164,6 +164,7 @@ def test_large_files_are_noticed(tmp_path, monkeypatch):
 def test_available_memory(tmp_path, monkeypatch):
     assert memory.available() > 0
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory, "OWN_GROUP", tmp_path / "none")
     assert memory.available() > 0
     monkeypatch.setattr(memory.os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError(name)))
     assert memory.available() is None
@@ -333,3 +334,25 @@ def test_whatever_json_lines_hold_is_read_or_refused_in_words(rows, tmp_path_fac
     path.write_text("\n".join(json.dumps(row) for row in rows))
     with contextlib.suppress(TsproutError):
         assert len(files.read(path)) == len(rows)
+
+
+def test_arrays_that_lie(tmp_path):
+    import io
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**7, 10**6)})
+    path = tmp_path / "huge.npy"
+    path.write_bytes(header.getvalue() + bytes(64))
+    with pytest.raises(InputError, match="not a complete numpy file"):
+        files.read(path, axes="nl")
+    values = np.random.default_rng(0).normal(size=(3, 1, 8))
+    for more, words in (
+        ({"channels": np.array("x")}, "channels has 0 axes"),
+        ({"lengths": np.array([8, 7.5, 8])}, "lengths are float64"),
+        ({"lengths": np.array(8)}, "lengths has 0 axes"),
+        ({"labels": np.arange(3), "labels__missing": np.zeros(2, bool)}, "does not say what is missing"),
+        ({"labels__missing": np.zeros(3, bool)}, "does not say what is missing"),
+    ):
+        np.savez(tmp_path / "x.npz", values=values, **more)
+        with pytest.raises(InputError, match=words):
+            files.read(tmp_path / "x.npz")

@@ -352,3 +352,25 @@ def test_what_leaks_is_not_said_to_show_no_sign_of_copies(good):
 def test_scores_that_cannot_tell_are_not_counted(good):
     blind = tuple(replace(score, verdict=words.BLIND) for score in good)
     assert replace(good, scores=blind).summary() == "No score can tell here how good the synthetic series are."
+
+
+def test_series_too_large_to_compare_by_hundreds_are_compared_by_fewer(monkeypatch):
+    import sys
+
+    module = sys.modules["tsprout.metrics.evaluate"]  # the package has a function of that name
+    rng = np.random.default_rng(0)
+    real, made = rng.normal(size=(2, 120, 2, 20))
+    whole = evaluate(real, made, shots=real[:10])
+    assert whole.sample_size > 40 and not any("so large" in note for note in whole.notes)
+    monkeypatch.setattr(module, "_CELLS", 25 * 40)
+    monkeypatch.setattr(module, "_CELLS_OF_ALL", 25 * 40)
+    fewer = evaluate(real, made, shots=real[:10])
+    assert (fewer.sample_size, fewer.repeats) == (25, 4)
+    assert "The series are so large that 25 a side are compared at a time." in fewer.notes
+
+
+def test_values_beyond_32_bits_are_refused():
+    values = np.ones((4, 1, 8))
+    values[2, 0, 3] = 1e39
+    with pytest.raises(InputError, match=r"beyond 3\.4e\+38"):
+        evaluate(values, np.ones((4, 1, 8)), shots=np.ones((4, 1, 8)))

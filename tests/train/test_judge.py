@@ -189,3 +189,22 @@ def test_the_same_noise_for_every_model() -> None:
 def test_a_model_that_draws_nonsense_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainingError, match="not finite"):
         judged(monkeypatch, np.full((128, 2, 16), np.nan, np.float32), shots(6), shots(3))
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_many_shots_are_as_near_as_few(monkeypatch: pytest.MonkeyPatch, others: bool) -> None:
+    from tsprout.train import judge
+
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(60, 2, 9)).astype(np.float32)
+    latent[rng.random(latent.shape) < 0.2] = np.nan
+    latent[7] = latent[3]
+    latent[11] = np.nan
+    shots = Shots.from_latent(latent, np.full(60, 9))
+    drawn = torch.cat([shots.values[:5], torch.randn(20, 2, 9)])
+    weight = torch.ones(25, 2, 9)
+    weight[4] = 0
+    before = judge._nearest(drawn, weight, shots, others=others)
+    monkeypatch.setattr(judge, "_MANY", 7)
+    after = judge._nearest(drawn, weight, shots, others=others)
+    assert torch.allclose(after, before, atol=1e-5) and (after.isinf() == before.isinf()).all()

@@ -58,3 +58,27 @@ def test_prompts_of_different_sizes_are_encoded_as_if_alone() -> None:
     assert int(both.valid[1].sum()) == int(alone.valid.sum())
     dropped = encode_prompts(model, [shots(5), shots(3)], torch.tensor([False, True]))
     assert dropped.present.tolist() == [False, True]
+
+
+def test_shots_that_do_not_fit_a_prompt_have_their_turns() -> None:
+    latent = np.arange(300, dtype=np.float32)[:, None, None].repeat(24, axis=2)
+    shots = Shots.from_latent(latent, np.full(300, 24))
+    turns = list(shots.in_turn(300, np.random.default_rng(0)))
+    assert [count for count, _ in turns] == [64, 64, 64, 64, 44]
+    seen = np.concatenate([shown.values[:, 0, 0].numpy() for _, shown in turns])
+    assert len(seen) == 5 * 85 and set(seen) == set(range(300)), "every one is shown, whatever their order"
+    assert np.bincount(seen.astype(int)).max() == 2
+    few = shots[np.arange(20)]
+    ((count, shown),) = few.in_turn(300, np.random.default_rng(0))
+    assert count == 300 and shown is few
+    assert np.diff(shots.part().values[:, 0, 0].numpy()).max() <= 4, "evenly spread, not the first ones"
+
+
+def test_a_drift_does_not_shift_what_is_drawn() -> None:
+    from tsprout import Sprout
+
+    rng = np.random.default_rng(0)
+    level = np.linspace(0, 10, 300)[:, None]
+    values = (100 + level + np.sin(np.arange(24) / 24 * 6.283) + rng.normal(0, 0.3, (300, 24)))[:, None]
+    drawn = np.asarray(Sprout.from_pretrained().fit(values, "prompt", axes="ncl").sample(128))
+    assert drawn.mean() == pytest.approx(values.mean(), abs=0.75), "it was 1.9 off"

@@ -54,23 +54,17 @@ def score(cell: Cell, split: Split, values: np.ndarray, beside: Path) -> dict[st
         near = copying(values, shots, real, seed=cell.seed)
         found["value"] |= {COPYING.name: near.ratio, NEAR_COPIES.name: near.near_copies}
         place = beside / f"{task_hash(cell)}.{len(values)}.json"
-        lock.acquire()
-        try:
+        with lock:
             known = read_json(place)
             if known is None:
                 known = _exact_beside(real, shots, len(values), cell.suite, cell.seed)
                 write_json(place, known)
-        finally:
-            lock.release()
         size = len(real)
     else:
         kind = "fast" if cell.suite.name == "quick" else "paper"
         ruler = _ruler(cell.suite, real, shots, cell.seed, beside)
-        lock.acquire()
-        try:
+        with lock:
             known = ruler.beside(kind)
-        finally:
-            lock.release()
         found, size = {"value": ruler.score(values, kind), "within": {}}, ruler.size
     scores = found | {kind: dict(known[kind]) for kind in BESIDE}
     return {"scores": scores, "sizes": {"reference": len(real), "synthetic": len(values), "compared": size}}

@@ -31,6 +31,9 @@ from tsprout.metrics.splits import Split, gapped, gaussian, split, spread, witho
 from tsprout.progress import Progress
 
 FEW = 20
+# Cells of what is compared at a time, and over all repeats: hundreds of long channels would take minutes and gigabytes.
+_CELLS, _CELLS_OF_ALL = 16_000_000, 4_000_000
+_LEAST, _LEAST_REPEATS = 20, 4
 
 
 def evaluate(
@@ -73,11 +76,17 @@ def evaluate(
 
     compared, note = without_shots(real_values, shown)
     notes += [note] if note else []
+    cells = int(np.prod(compared.shape[1:]))
+    if max_series > (fitting := max(_LEAST, _CELLS // cells)):
+        if min(len(compared) // 2, n_synthetic) > fitting:
+            notes.append(f"The series are so large that {fitting} a side are compared at a time.")
+        max_series = fitting
     n_compared = len(compared)
     pool = compared[spread(n_compared, 2 * max_series, rng)]
     size = max(min(n_compared // 2, max_series, n_synthetic), 1)
     few = size < FEW // 2
     repeats = 25 if size < 25 else 10 if size < 100 else 6
+    repeats = min(repeats, max(_LEAST_REPEATS, _CELLS_OF_ALL // (size * cells)))
     chosen = made[spread(n_synthetic, repeats * size, rng)]
     reference = Reference.fit(pool, seed=seed)
     noise = gaussian(shown, repeats * size if size < 250 else 2 * size, rng)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from tsprout.errors import InputError
 from tsprout.metrics.features import KernelBank
 
+_LARGEST = float(np.finfo(np.float32).max)
 _AXES = "Give an array (n_series, n_channels, length) with at least one series, channel and time step."
 _SAMPLE = 512  # series from which thresholds are read; more does not move a quantile that matters
 
@@ -43,6 +44,9 @@ def check(values: ArrayLike, name: str) -> np.ndarray:
             where=f"{name} series",
             fix="Replace them by NaN if they stand for missing values.",
         )
+    if (np.abs(array) > _LARGEST).any():
+        what = f"values beyond {_LARGEST:.2g}, the largest number of 32 bits"
+        raise InputError(what, where=f"{name} series", fix="Give them in a larger unit.")
     if np.isnan(array).all():
         raise InputError("not a single value is observed", where=f"{name} series")
     return array

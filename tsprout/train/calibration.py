@@ -172,10 +172,13 @@ def calibrate(
     def found(some: Shots, share: int) -> Calibration:
         channels, length = some.values.shape[1], int(np.median(some.lengths))
         count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
-        generator, memory = torch.Generator().manual_seed(seed), memory_of(model, some)
+        generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
         count = max(min(_OF_EACH, count), count // share)
-        drawn = draw_many(model, count, channels, length, generator, row=row, memory=memory, how=how)
-        return correction(drawn, some, trained=trained)
+        parts = []
+        for each, shown in some.in_turn(count, rng):
+            memory = memory_of(model, shown)
+            parts.append(draw_many(model, each, channels, length, generator, row=row, memory=memory, how=how))
+        return correction(np.concatenate(parts), some, trained=trained)
 
     by_label = shots.by_label()
     several = {label: shots[own] for label, own in by_label.items() if 1 < len(own) < len(shots)}

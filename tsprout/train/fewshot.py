@@ -204,11 +204,14 @@ def draw(
     """
     was = model.training
     model.eval()
-    memory = memory_of(model, shots)
     fix = calibrate(model, shots, seed=seed, row=row, how=Drawing(steps)) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
     channels, length = shots.values.shape[1], int(shots.lengths[0])
-    drawn = draw_many(model, n, channels, length, generator, row=row, memory=memory, how=Drawing(steps))
+    parts = []
+    for each, shown in shots.in_turn(n, np.random.default_rng(seed)):
+        memory, how = memory_of(model, shown), Drawing(steps)
+        parts.append(draw_many(model, each, channels, length, generator, row=row, memory=memory, how=how))
+    drawn = np.concatenate(parts)
     model.train(was)
     if fix is not None:
         drawn = fix.apply(drawn)

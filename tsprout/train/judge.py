@@ -33,6 +33,7 @@ LEAST_COPYING_RATIO = 0.5
 # (docs/experiments/fine-tuning.md).
 CLEAR_COPYING_RATIO = 0.7
 _SAMPLES, _FEWEST, _MOST_STEPS = 128, 16, 10  # samples of all labels together, and of one at least
+_MANY = 1024  # shots, from which on distances are products of matrices, and so many at a time
 _MOST_APART = 256  # shots whose distance to the others is measured, at most
 
 
@@ -124,10 +125,12 @@ class Judge:
             if len(members) == 0:
                 continue
             own = self.shots.alike(label)
-            shape = (max(_FEWEST, _SAMPLES // len(labels)), own.values.shape[1], int(length))
-            memory, generator = memory_of(model, own), torch.Generator().manual_seed(self.seed)
-            steps = min(_MOST_STEPS, model.config.steps)
-            raw = draw_latent(model, shape, generator, row=row, memory=memory, how=Drawing(steps))
+            count, generator = max(_FEWEST, _SAMPLES // len(labels)), torch.Generator().manual_seed(self.seed)
+            how, parts = Drawing(min(_MOST_STEPS, model.config.steps)), []
+            for each, shown in own.in_turn(count, np.random.default_rng(self.seed)):
+                shape, memory = (each, own.values.shape[1], int(length)), memory_of(model, shown)
+                parts.append(draw_latent(model, shape, generator, row=row, memory=memory, how=how))
+            raw = np.concatenate(parts)
             if not np.isfinite(raw).all():
                 raise TrainingError("the model draws values that are not finite", fix="Choose mode prompt.")
             fix = correction(raw, own, trained=trained)
@@ -172,6 +175,8 @@ def _nearest(series: Tensor, weight: Tensor, shots: Shots, *, others: bool = Fal
 
     ``others``: not to itself or to a series that is the same throughout. Infinite where there is nothing to compare.
     """
+    if len(shots) > _MANY:
+        return _nearest_of_many(series, weight, shots, others=others)
     out = torch.full((len(series),), torch.inf)
     for shot, observed in zip(shots.values, shots.observed, strict=True):
         both = weight * observed
@@ -180,6 +185,24 @@ def _nearest(series: Tensor, weight: Tensor, shots: Shots, *, others: bool = Fal
         known = (count > 0) & (distance > 0) if others else count > 0
         out = torch.minimum(out, torch.where(known, distance, torch.inf))
     return out
+
+
+def _nearest_of_many(series: Tensor, weight: Tensor, shots: Shots, *, others: bool) -> Tensor:
+    """The same by products of matrices, which is a hundred times as fast for thousands of shots, to rounding."""
+    out = torch.full((len(series),), torch.inf, dtype=torch.float64)
+    own, w = series.double().flatten(1), weight.expand(series.shape).double().flatten(1)
+    for start in range(0, len(shots), _MANY):
+        part = slice(start, start + _MANY)
+        seen = shots.observed[part].double().flatten(1)
+        shown = shots.values[part].double().flatten(1)
+        count = w @ seen.T
+        both = (w * own**2) @ seen.T + w @ (seen * shown**2).T
+        total = both - 2 * (w * own) @ (seen * shown).T
+        total[total < 1e-12 * both] = 0  # what rounding leaves of equal series is no distance
+        known = (count > 0) & (total > 0) if others else count > 0
+        away = torch.where(known, (total / count.clamp(min=1)).sqrt(), torch.inf)
+        out = torch.minimum(out, away.min(dim=1).values)
+    return out.to(series.dtype)
 
 
 def _increments(shots: Shots) -> tuple[Tensor, Tensor]:

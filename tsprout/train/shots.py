@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from tsprout.nn.conditioning import Memory
 
 # Shots longer than this in all are shown in part, a different part each time.
 PROMPT_STEPS = 2048
+SHOWN_TO = 64  # so many of the series that are drawn are shown the same part
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,25 @@ class Shots:
         return Shots(self.values[..., :length], self.observed[..., :length], own, self.labels)
 
     def part(self, rng: np.random.Generator | None = None, limit: int = PROMPT_STEPS) -> Shots:
-        """As many of them as fit in a prompt: all, or a random choice (the first ones without ``rng``)."""
+        """As many of them as fit in a prompt: all, or a random choice (evenly spread ones without ``rng``)."""
         most = max(1, limit // self.values.shape[-1])
         if len(self) <= most:
             return self
-        return self[np.arange(most) if rng is None else rng.permutation(len(self))[:most]]
+        return self[np.arange(most) * len(self) // most if rng is None else rng.permutation(len(self))[:most]]
+
+    def in_turn(self, n: int, rng: np.random.Generator, limit: int = PROMPT_STEPS) -> Iterator[tuple[int, Shots]]:
+        """Which of them are shown to how many of ``n`` series that are drawn: all to all, where they fit in a prompt.
+
+        Otherwise :data:`SHOWN_TO` series see the same ones, the next see others, until each of them had its turn: of a
+        long recording, a few windows would be of one season.
+        """
+        most = max(1, limit // self.values.shape[-1])
+        if len(self) <= most:
+            yield n, self
+            return
+        order = rng.permutation(len(self))
+        for k, start in enumerate(range(0, n, SHOWN_TO)):
+            yield min(SHOWN_TO, n - start), self[order[(k * most + np.arange(most)) % len(self)]]
 
 
 def is_shown(shots: int, trained: bool) -> bool:

@@ -26,6 +26,7 @@ LENGTH_SHARES = (0.04, 0.06, 0.08, 0.3, 0.12, 0.11, 0.1, 0.06, 0.06, 0.03, 0.04)
 CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 21, 28, 40, 55, 64)
 CHANNEL_SHARES = (0.3, 0.06, 0.06, 0.06, 0.05, 0.07, 0.12, 0.05, 0.05, 0.04, 0.04, 0.03, 0.03, 0.02, 0.01, 0.01)
 _SOFT_LIMIT = 5.0
+_FEWEST_TARGETS = 4
 _TRIES = 8
 _AT_ONCE = 1 << 17  # values that are scaled together
 
@@ -77,9 +78,9 @@ class StreamConfig:
         for name in ("synthetic_share", "flip", "reverse", "gain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}", fix="Give a share from 0 to 1.")
-        for name in ("cells", "targets", "prompt_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}", fix="Give at least 1.")
+        for name, least in (("cells", 1), ("targets", _FEWEST_TARGETS), ("prompt_steps", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}", fix=f"Give at least {least}.")
 
 
 def soften(x: np.ndarray) -> np.ndarray:
@@ -162,7 +163,7 @@ class EpisodeStream(NumberedStream[Batch]):
         config, rng = self.config, np.random.default_rng([self.seed, number])
         length = int(rng.choice(config.lengths, p=_normed(config.length_shares)))
         channels = int(rng.choice(config.channels, p=_normed(config.channel_shares)))
-        targets = max(4, min(config.targets, config.targets * 64 // length))
+        targets = max(_FEWEST_TARGETS, min(config.targets, config.targets * 64 // length))
         episodes = max(2, round(config.cells / (length * targets)))
         shots = int(rng.choice([10, int(np.exp(rng.uniform(0, np.log(33))))]))
         shots = max(1, min(shots, config.prompt_steps // length))

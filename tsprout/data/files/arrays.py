@@ -40,7 +40,7 @@ def read_npy(path: Path, options: ReadOptions) -> SeriesSet:
     require(3 * path.stat().st_size, options.available_memory, where)
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise _not_numpy(error, where) from None
     if not isinstance(array, np.ndarray):
         array.close()
@@ -80,7 +80,7 @@ def read_npz(path: Path, options: ReadOptions) -> SeriesSet:
             require(3 * sum(i.file_size for i in archive.infolist()), options.available_memory, where)
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, OSError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise _not_numpy(error, where) from None
     try:
         series = _from_arrays(arrays, options)
@@ -111,6 +111,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
     for option in (options.id_column, options.time_column, options.label_column, *(options.static_columns or ())):
         if option is not None and option not in arrays:
             raise NotThereError("array", option, fix=f"Arrays there are: {', '.join(arrays)}.")
+    _check_sides(arrays)
     names = [str(c) for c in arrays["channels"]] if "channels" in arrays else None
     axes = check_axes(_axes(arrays, key, names, options), values.shape)
     static = {k[len(STATIC) :]: k for k in arrays if k.startswith(STATIC) and not k.endswith(MISSING)}
@@ -168,6 +169,21 @@ def _from_arrays(arrays: dict[str, np.ndarray], options: ReadOptions) -> SeriesS
         observed=series.observed[:, picked],
         channels=tuple(options.channels or ()),
     )
+
+
+def _check_sides(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse what stands beside the values and cannot be what it is called."""
+    for key in ("channels", "lengths"):
+        if key in arrays and arrays[key].ndim != 1:
+            raise InputError(f"{key} has {arrays[key].ndim} axes, but a list of them is needed", where=key)
+    if "lengths" in arrays and arrays["lengths"].dtype.kind not in "iu":
+        fix = "Save them as whole numbers."
+        raise InputError(f"lengths are {arrays['lengths'].dtype}, not whole numbers", where="lengths", fix=fix)
+    for key, missing in arrays.items():
+        column = arrays.get(key.removesuffix(MISSING))
+        if key.endswith(MISSING) and (column is None or column.shape != missing.shape or missing.dtype != bool):
+            fix = f"Give one true or false for each of {key.removesuffix(MISSING)!r}."
+            raise InputError("it does not say what is missing", where=key, fix=fix)
 
 
 def _values_key(arrays: dict[str, np.ndarray]) -> str:
