@@ -126,3 +126,20 @@ def test_where_numbers_are_no_text_it_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="numbers in CSV files"):
             from_object(given, thousands=".")
     assert ReadOptions(thousands="space").thousands == " "
+
+
+def test_a_dash_among_grouped_numbers_is_a_bad_cell_and_no_id(tmp_path: Path) -> None:
+    rows = [
+        f"{day:02d}.10.2023 {hour:02d}:00;1{day % 10}.0{hour:02d},6;{hour},5"
+        for day in range(1, 9)
+        for hour in range(24)
+    ]
+    rows[30] = rows[30].rsplit(";", 2)[0] + ";-;4,5"
+    path = tmp_path / "load.csv"
+    path.write_text("Zeitstempel;Last [MW];Temperatur\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"'-' in column 'Last \[MW\]' is not a number") as caught:
+        files.read(path, window=24)
+    assert "missing_codes=" in str(caught.value.fix)
+    series = files.read(path, window=24, missing_codes=["-"])
+    assert (series.n_series, series.n_channels) == (8, 2)
+    assert series.values[0, 0, 1] == pytest.approx(11001.6)

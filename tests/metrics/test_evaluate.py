@@ -374,3 +374,22 @@ def test_values_beyond_32_bits_are_refused():
     values[2, 0, 3] = 1e39
     with pytest.raises(InputError, match=r"beyond 3\.4e\+38"):
         evaluate(values, np.ones((4, 1, 8)), shots=np.ones((4, 1, 8)))
+
+
+def test_a_single_copy_is_told():
+    made = GOOD.copy()
+    assert "no sign of being copies" in quick(REAL, made, SHOTS).summary()
+    made[17] = SHOTS[3]
+    scores = quick(REAL, made, SHOTS)
+    assert scores["near_copies"].verdict == words.COPIED
+    assert "Some of them are copies of your series, value for value." in scores.summary()
+    assert "1 of 200 synthetic series is a copy of one of yours, value for value." in scores.notes
+    made[[4, 9]] = SHOTS[:2].astype(np.float32)
+    assert any(note.startswith("3 of 200 synthetic series are copies") for note in quick(REAL, made, SHOTS).notes)
+
+
+def test_series_that_real_ones_share_by_chance_are_no_copies():
+    rng = np.random.default_rng(0)
+    real, made = (rng.integers(0, 2, (300, 1, 5)).astype(float) for _ in range(2))
+    scores = quick(real, made, rng.integers(0, 2, (10, 1, 5)).astype(float))
+    assert scores["near_copies"].verdict != words.COPIED

@@ -11,6 +11,7 @@ from tsprout import checkpoint
 from tsprout.baselines import registry
 from tsprout.bench.spec import FORMAT, Cell, ModelSpec, fingerprint
 from tsprout.data.catalog.entry import catalogue
+from tsprout.data.catalog.folders import data_folders
 from tsprout.data.catalog.generated import is_free
 from tsprout.data.catalog.sets import file_digest, find
 from tsprout.errors import InputError
@@ -68,7 +69,7 @@ def data_digest(name: str) -> str:
     Raises:
         InputError: the catalogue has no such set.
     """
-    entry = catalogue()[name]
+    entry = catalogue(*data_folders())[name]
     path = find(entry)
     if path is not None:
         return file_digest(path)[:32]
@@ -86,6 +87,13 @@ def _started(model: ModelSpec) -> tuple[dict[str, Any], str]:
     return identity | {"options": options}, f"{digest} from {model_digest(start)}"
 
 
+def _data(cell: Cell) -> str:
+    """Of the series of a cell; those that the paper's protocol leaves as they are were scaled once."""
+    entry = catalogue(*data_folders())[cell.set]
+    kept = cell.protocol == "paper" and entry.paper is not None and entry.paper.scaling == "none"
+    return data_digest(cell.set) + (" as made" if kept else "")
+
+
 def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
     """Everything that what a cell draws depends on."""
     identity, weights = _started(cell.model)
@@ -93,7 +101,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
         "format": FORMAT,
         "task": cell.task,
         "series": cell.series,
-        "data": data_digest(cell.set),
+        "data": _data(cell),
         "model": identity,
         "weights": weights,
         "device": device_for(cell.model.model, device, cell.model.options),
@@ -102,7 +110,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
 
 def task_hash(cell: Cell) -> str:
     """Of what floor, copies and noise depend on."""
-    own = {"task": cell.task, "data": data_digest(cell.set), "suite": cell.suite.identity(cell.protocol)}
+    own = {"task": cell.task, "data": _data(cell), "suite": cell.suite.identity(cell.protocol)}
     return fingerprint({"format": FORMAT, "series": cell.series} | own)
 
 

@@ -31,6 +31,7 @@ from typing import Any
 from tsprout.bench.runspec import RunSpec, choose, read_run
 from tsprout.budget import parse_budget
 from tsprout.data.catalog.entry import catalogue
+from tsprout.data.catalog.folders import data_folders
 from tsprout.data.protocols import PROTOCOLS, parse_shots
 from tsprout.diffusion.samplers import SOLVERS
 from tsprout.errors import InputError
@@ -243,7 +244,7 @@ def build(values: Mapping[str, Any], where: str, name: str = "") -> Spec:
         key: None if values.get(key) is None else _whole(values[key], 4, f"{where}: {key}")
         for key in ("reference", "series")
     }
-    sets = catalogue()
+    sets = catalogue(*data_folders())
     spec = Spec(
         name=str(values.get("name") or name),
         protocol=protocol,

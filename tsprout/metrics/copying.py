@@ -30,6 +30,7 @@ _RESAMPLES = 200
 _ROUNDING = 1e-12  # of the squares that a distance is the difference of
 _DRAWN = 1000  # most distances drawn in each resampling
 _SHARED = 2  # neighbours of an overlapping window, on both sides, that share too much with it
+_SAME = 1e-4  # of the usual distance: less than that is rounding
 _NORMAL = 1.645  # standard deviations that hold 90 % of a normal distribution
 _EXACT = 200  # with at most so many unseen real series their own share of near copies is measured, leaving one out
 
@@ -66,6 +67,8 @@ class Copying:
         threshold: 5th percentile of the reference distances, in standard deviations.
         n_reference, n_synthetic: number of reference and of synthetic distances.
         held_out: whether the reference are unseen series; otherwise they are the shots, each one left out in turn.
+        copied: synthetic series that are one of the shots, to a ten-thousandth of the usual distance; 0 where as
+            many real ones coincide by chance, as series of few values do.
     """
 
     ratio: float
@@ -82,6 +85,7 @@ class Copying:
     near_low: float = float("nan")
     near_high: float = float("nan")
     n_synthetic: int = 0
+    copied: int = 0
 
 
 def nearest(series: np.ndarray, shots: np.ndarray, *, skip_self: bool = False, skip: int = 0) -> np.ndarray:
@@ -201,9 +205,11 @@ def copying(
         base = nearest(reference.standardise(others), anchor)
     else:
         base = nearest(anchor, anchor, skip_self=True, skip=_SHARED if overlapping(anchor) else 0)
-    return _summarise(
-        distances[~np.isnan(distances)], base[~np.isnan(base)], held_out, np.random.default_rng([seed, 3])
-    )
+    rng = np.random.default_rng([seed, 3])
+    # Series of few values coincide by chance; how often, the real ones show.
+    known = [keys(shown)] if real is None else [keys(shown), keys(held)]
+    alike = max(1 - len(set(each)) / len(each) for each in known)
+    return _summarise(distances[~np.isnan(distances)], base[~np.isnan(base)], held_out, alike, rng)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -213,7 +219,9 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return float(max(min(centre - reach, share), 0.0)), float(min(max(centre + reach, share), 1.0))
 
 
-def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.random.Generator) -> Copying:
+def _summarise(
+    distances: np.ndarray, base: np.ndarray, held_out: bool, alike: float, rng: np.random.Generator
+) -> Copying:
     nan = float("nan")
     middle = float(np.median(base)) if base.size else 0.0
     if not distances.size or middle <= 0.0:
@@ -235,6 +243,10 @@ def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.
     margin = 2 * np.sqrt(chance * (1 - chance) * (1 / base.size + 1 / distances.size))
     near = float(np.mean(distances < threshold))
     near_low, near_high = wilson(near, distances.size)
+    same = distances <= _SAME * middle
+    alike = max(alike, float(np.mean(base <= _SAME * middle)))
+    # Where no two real series are the same, a single one that is a shot is no chance.
+    beyond = alike == 0 or wilson(float(same.mean()), same.size)[0] > alike
     return Copying(
         ratio=ratio,
         ratio_low=ratio / high,
@@ -250,4 +262,5 @@ def _summarise(distances: np.ndarray, base: np.ndarray, held_out: bool, rng: np.
         near_low=near_low,
         near_high=near_high,
         n_synthetic=int(distances.size),
+        copied=int(same.sum()) if beyond else 0,
     )

@@ -72,7 +72,7 @@ def copying_scores(found: Copying, *, few: bool) -> list[Score]:
             handed_back[1],
             Interval(),
             few,
-            near_copies_verdict(near, near_chance, enough=enough),
+            near_copies_verdict(near, near_chance, enough=enough, copied=found.copied > 0),
         ),
     ]
 

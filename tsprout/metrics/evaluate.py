@@ -112,6 +112,9 @@ def evaluate(
     scores += describe.copying_scores(found, few=few)
     if progress is not None:
         progress("score", total, total)
+    if found.copied:
+        verb = "series is a copy" if found.copied == 1 else "series are copies"
+        notes.append(f"{found.copied:,} of {found.n_synthetic:,} synthetic {verb} of one of yours, value for value.")
     if not found.held_out:
         notes.append(
             "There are no unseen real series, so the synthetic ones are compared with the very series they were made "

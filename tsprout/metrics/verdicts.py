@@ -17,6 +17,7 @@ FAR_ENOUGH = "no nearer to your series than unseen real ones"
 TOO_NEAR = "nearer to your series than unseen real ones"
 SOME_NEAR = "more come close to one of yours than unseen real ones do"
 COPIES = "close to copies of your series"
+COPIED = "some are copies of yours, value for value"
 TOO_FAR = "further from your series than unseen real ones"
 LEAKS = "tells who was among your series"
 HELPS = "helps"
@@ -26,6 +27,7 @@ NOT_APPLICABLE = "does not apply"
 # What the copying scores say, as a sentence; in this order, for what is said of one hides what follows.
 OF_COPIES = {
     COPIES: "They are close to copies of your series.",
+    COPIED: "Some of them are copies of your series, value for value.",
     TOO_NEAR: "They are nearer to your series than unseen real ones would be.",
     SOME_NEAR: "Most keep their distance, but more of them come close to one of your series than unseen real ones do.",
     TOO_FAR: "They are no copies, but further from your series than unseen real ones would be.",
@@ -122,10 +124,13 @@ def copying_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
     return TOO_FAR if value.mean > max(floor.high, 1 / _COPIES_BELOW) else FAR_ENOUGH
 
 
-def near_copies_verdict(value: Interval, floor: Interval, *, enough: bool) -> str:
-    """Whether more synthetic series come near to a shot than unseen real series do."""
+def near_copies_verdict(value: Interval, floor: Interval, *, enough: bool, copied: bool = False) -> str:
+    """Whether more synthetic series come near to a shot than unseen real series do; or some were ``copied``, which one
+    is enough to say."""
     if not value.known:
         return NOT_APPLICABLE
+    if copied:
+        return COPIED
     if not enough:
         return UNCLEAR
     return FAR_ENOUGH if value.mean <= floor.high else SOME_NEAR

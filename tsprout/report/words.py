@@ -19,6 +19,7 @@ GRADES = {
     verdicts.TOO_NEAR: "poor",
     verdicts.SOME_NEAR: "poor",
     verdicts.COPIES: "poor",
+    verdicts.COPIED: "poor",
     verdicts.TOO_FAR: "poor",
     verdicts.LEAKS: "poor",
     verdicts.HARMS: "poor",
@@ -89,6 +90,8 @@ def lead(scores: Scores) -> tuple[str, str]:
     join = ", and" if grades and 2 * poor >= len(grades) else ", but"
     if verdicts.COPIES in said:
         sentence += f"{join} they are close to copies of your series"
+    elif verdicts.COPIED in said:
+        sentence += f"{join} some of them are copies of your series, value for value"
     elif verdicts.LEAKS in said:
         sentence += f"{join} they give away which real series were among yours"
     elif verdicts.TOO_NEAR in said:

@@ -10,6 +10,7 @@ from tsprout.errors import InputError
 # By what groups the digits: that character in its various forms, and what can then stand before the decimals.
 _MARKS = {".": (r"\.", ","), ",": (",", "."), "'": ("['\u2019]", ".,"), " ": ("[ \u00a0\u202f]", ".,")}
 _DISTINCT = 3  # cells like 1.234 from which on they are no accident
+_MOSTLY = 0.8
 
 
 def pattern(mark: str) -> str:
@@ -46,7 +47,10 @@ def found(columns: Iterable[Sequence[str]], where: str) -> str:
     sure: set[str] = set()
     decimals: set[str] = set()
     doubt: dict[str, str] = {}
-    for cells in columns:
+    for column in columns:
+        # A few cells without a digit, such as "-", stand for what is missing.
+        digits = [cell for cell in column if re.search(r"\d", cell)]
+        cells = digits if len(digits) >= _MOSTLY * len(column) else column
         for mark, (group, decimal) in _MARKS.items():
             grouped = {cell for cell in cells if re.search(group, cell)}
             if not grouped:
