@@ -25,6 +25,7 @@ def check_axes(axes: str | None, shape: tuple[int, ...]) -> str:
             f"an array of shape {shape} does not say which axis is which",
             fix=f"Pass axes, with n for series, c for channels, l for time steps: one of {', '.join(fitting) or AXES}.",
         )
+    axes = axes.lower()
     if axes not in AXES:
         raise InputError(f"unknown axes {axes!r}", fix=f"Use one of {', '.join(AXES)}.")
     if len(axes) != len(shape):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FLAGS = {"channels": "channel", "static_columns": "static-column", "missing_codes": "missing-code"}
 _ARGUMENT = re.compile(
     r"\b(format|id_column|time_column|channels|label_column|static_columns|axes|window|stride|orientation"
-    r"|missing_codes|day_first|every|full_length|encoding|force)"
+    r"|missing_codes|day_first|every|full_length|encoding|force|ignore|thousands)"
     r"=(?:(['\"])([^'\"]+)\2|(-?\w+)|(\[(?:'[^']*'|\"[^\"]*\"|[, ])*\]))?"
 )
 

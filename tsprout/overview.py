@@ -95,6 +95,18 @@ def one_value_each(series: SeriesSet) -> list[str]:
     return [name for name, flat, several in zip(series.channels, still, varied, strict=True) if flat and several]
 
 
+def recognisable(series: SeriesSet) -> list[str]:
+    """That what is copied to new series may give away whose it was, where it is another for most of those given."""
+    taken: list[list[Any]] = [column.astype(str).tolist() for column in series.static.values()]
+    uneven = series.times is not None and series.frequency is None and bool((series.lengths > 2).any())
+    if series.times is not None and uneven:
+        taken.append([row[:own].tobytes() for row, own in zip(series.times, series.lengths, strict=True)])
+    if not taken or series.n_series < 2 or len(set(zip(*taken, strict=True))) <= series.n_series // 2:
+        return []
+    names = [*(["its time stamps"] if uneven else []), *map(repr, sorted(series.static))]
+    return [f"a new series takes {' and '.join(names)} of one of yours as they are, which may tell whose they were"]
+
+
 def warnings(series: SeriesSet) -> list[str]:
     """What is odd, or makes good results unlikely, each as a sentence."""
     from tsprout.data.checks import check_usable
@@ -106,6 +118,7 @@ def warnings(series: SeriesSet) -> list[str]:
         for name in one_value_each(series)
         if series.schema is not None and series.schema.long
     ]
+    said += recognisable(series)
     if 1 < series.n_series < FEW:
         said.append(f"there are only {series.n_series} series; 5 to 50 show far better what varies and what does not")
     return said

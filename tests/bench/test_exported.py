@@ -46,6 +46,10 @@ def test_later_results_replace_and_add(folder: Path, tmp_path: Path, capsys: pyt
     assert len(merged.cells) == 18 + 2
     values = {(r.cell["model"], r.cell["seed"]): r.value("cfid") for r in merged.of(set="ILI")}
     assert values["copies", 0] == values["fourth", 1] == 0.25 and values[NASTY, 0] == 0.5
+    empty = spec(models=["copies", {"model": "mixup", "label": "third"}])
+    made_results(tmp_path / "empty", empty, {}, BESIDE)
+    again = read_results(tmp_path / "old.csv", tmp_path / "empty")
+    assert scores_csv(again) == (tmp_path / "old.csv").read_text(), "what is not done takes no place"
     out = tmp_path / "merged.csv"
     assert main(["bench", "export", str(tmp_path / "old.csv"), str(tmp_path / "new"), "-o", str(out)]) == 0
     assert out.read_text() == scores_csv(merged)

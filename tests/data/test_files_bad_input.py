@@ -356,3 +356,19 @@ def test_arrays_that_lie(tmp_path):
         np.savez(tmp_path / "x.npz", values=values, **more)
         with pytest.raises(InputError, match=words):
             files.read(tmp_path / "x.npz")
+
+
+def test_the_hour_that_is_there_twice(tmp_path):
+    import pandas as pd
+
+    hours = pd.date_range("2023-10-28", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
+    frame = pd.DataFrame({"time": hours, "load": np.arange(72.0)})
+    frame.to_csv(tmp_path / "load.csv", index=False)
+    with pytest.raises(InputError, match="rows have the same time") as caught:
+        files.read(tmp_path / "load.csv")
+    assert str(caught.value.fix).startswith("If the clock was put back then, write times in UTC")
+    frame.loc[5, "time"] = frame.loc[4, "time"]
+    frame.to_csv(tmp_path / "load.csv", index=False)
+    with pytest.raises(InputError) as caught:
+        files.read(tmp_path / "load.csv")
+    assert "clock" not in str(caught.value.fix)

@@ -294,3 +294,23 @@ def test_a_text_column_with_gaps_is_no_id(tmp_path: Path) -> None:
 def test_what_reads_on_the_way_takes_all_that_read_takes() -> None:
     own = dict(inspect.signature(files.read).parameters)
     assert set(Reading.__annotations__) == set(own) - {"path", "progress"}
+
+
+def test_tensors_capitals_and_objects_in_the_wrong_place(tmp_path):
+    import torch
+
+    import tsprout
+    from tsprout.data.frames import from_object
+
+    values = np.random.default_rng(0).normal(size=(5, 8, 2)).astype(np.float32)
+    assert from_object(torch.from_numpy(values), axes="NLC").equals(from_object(values, axes="nlc"))
+    with pytest.raises(InputError, match="a file is read, not an object of type ndarray"):
+        tsprout.read(values, axes="nlc")
+    with pytest.raises(InputError, match="does not say which axis is which"):
+        tsprout.write(values, tmp_path / "x.npz")
+    frame = pd.DataFrame({"id": ["a"] * 4 + ["b"] * 4, "t": [0, 1, 2, 3] * 2, "v": np.arange(8.0) / 4})
+    tsprout.write(frame, tmp_path / "x.csv")
+    assert pd.read_csv(tmp_path / "x.csv").equals(frame)
+    with pytest.raises(InputError, match="no option 'labels'") as caught:
+        from_object(values, axes="nlc", labels=[1] * 5)
+    assert "from_arrays" in str(caught.value.fix)

@@ -478,3 +478,15 @@ def test_real_commands_are_two_valued():
     cells, names = real("pretrain/MSL", 128, 25, 0)
     about = Scaler.fit(SeriesSet.from_arrays(cells, channels=names)).describe()[1:]
     assert all(a["binary"] or a["constant"] for a in about) and sum(a["binary"] for a in about) >= 5
+
+
+def test_what_is_always_positive_stays_so() -> None:
+    rng = np.random.default_rng(0)
+    values = 60 + 20 * rng.normal(size=(8, 1, 40)).cumsum(2) / 4
+    values = values - values.min() + 5
+    scaler = Scaler.fit(SeriesSet.from_arrays(values))
+    back = scaler.inverse(np.linspace(-12, 3, 4000)[None, None].astype(np.float32))
+    assert back.min() > 0 and (np.diff(back) >= 0).all()
+    assert np.allclose(scaler.inverse(scaler.latent(SeriesSet.from_arrays(values))), values, rtol=1e-5)
+    touching = values - values.min()
+    assert Scaler.fit(SeriesSet.from_arrays(touching)).inverse(np.full((1, 1, 4), -12, np.float32)).min() == 0

@@ -85,7 +85,7 @@ def read_results(*sources: str | Path) -> Results:
     """The results in folders of benchmarks (files of other plans are left alone), and in files exported from some.
 
     Args:
-        *sources: folders, CSV of scores, CSV of times. A cell that several have is that of the last of them.
+        *sources: folders, CSV of scores, CSV of times. A cell that several have done is that of the last of them.
 
     Raises:
         InputError: there is no benchmark, a file is none of these, or protocols differ.
@@ -110,7 +110,9 @@ def read_results(*sources: str | Path) -> Results:
         if own["protocol"] != plan["protocol"]:
             what = f"its protocol is {own['protocol']}, and {plan['protocol']} that of what came before"
             raise InputError(what, where=str(source), fix="Give results of one protocol.")
-        cells |= {exported.key_of(result.cell): result for result in found}
+        # What nobody has tried yet takes no place.
+        keys = [exported.key_of(result.cell) for result in found]
+        cells |= {key: result for key, result in zip(keys, found, strict=True) if result.status or key not in cells}
     if not plan:
         raise InputError("there are no scores", fix="Give a folder, or a CSV of scores beside that of times.")
     for key in cells.keys() & times.keys():

@@ -81,12 +81,19 @@ class ChannelScaling:
         return (self.transform.forward(x) - self.shift) / self.scale
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
-        """Latent to units of the channel, both ``float64`` of any shape, with all that the channel must keep to."""
+        """Latent to units of the channel, both ``float64`` of any shape, with all that the channel must keep to.
+
+        Where all values seen are positive, lower ones come near to 0 and do not reach it, but by rounding: a price or a
+        pressure of 0 is none.
+        """
         x = self.transform.inverse(z * self.scale + self.shift)
         if isinstance(self.transform, Levels | Constant):
             return x
         if self.zero_band:
             x = np.where(np.abs(x) < self.zero_band, 0.0, x)
+        if self.lower == 0 and self.minimum is not None and self.minimum > 0:
+            below = np.minimum(x / self.minimum - 1, 0)
+            x = np.where(below < 0, self.minimum * np.exp(below), x)
         return self.kept(x)
 
     def kept(self, x: np.ndarray) -> np.ndarray:

@@ -31,9 +31,9 @@ def from_object(obj: Any, **options: Any) -> SeriesSet:
     """A series set of whatever holds series.
 
     Args:
-        obj: a path (read with :func:`tsprout.data.files.read`), a :class:`SeriesSet` (passed through), a numpy array
-            (with ``axes``), a list of arrays of one series each (``axes`` of each, when it has two), or a pandas or
-            polars frame.
+        obj: a path (read with :func:`tsprout.data.files.read`), a :class:`SeriesSet` (passed through), a numpy array or
+            torch tensor (with ``axes``), a list of arrays of one series each (``axes`` of each, when it has two), or a
+            pandas or polars frame.
         **options: the options of :func:`tsprout.data.files.read`.
 
     Raises:
@@ -79,6 +79,8 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
     refuse_of_tables(chosen, "the object")
     if isinstance(obj, SeriesSet):
         return _passed(obj, chosen)
+    if (torch := sys.modules.get("torch")) is not None and isinstance(obj, torch.Tensor):
+        obj = obj.detach().cpu().numpy()
     if isinstance(obj, np.ndarray):
         from tsprout.data.files.arrays import from_numpy
 

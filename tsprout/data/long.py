@@ -30,7 +30,7 @@ from tsprout.data.memory import require
 from tsprout.data.precision import Precision
 from tsprout.data.reading import ReadOptions
 from tsprout.data.regular import few_absent, on_grid
-from tsprout.data.repeats import telling, ways_apart
+from tsprout.data.repeats import put_back, telling, ways_apart
 from tsprout.data.roles import Roles, naming
 from tsprout.data.time_column import TimeReader
 from tsprout.data.timestamps import TimeStyle, infer_frequency, shown
@@ -311,6 +311,8 @@ class LongBuilder:
             columns |= {name: np.concatenate(parts) for name, (_, parts) in self._extra.items()}
             other = telling(columns, times)
         fix = ways_apart(roles, other)
+        if not utc and put_back(times[first]):
+            fix = f"If the clock was put back then, write times in UTC, or with their distance from it. {fix}"
         return InputError(f"rows have {what}: {'; '.join(found)}{more}", where=self.where, fix=fix)
 
     def _constant(self, name: str, codes: np.ndarray, n: int, is_text: bool) -> np.ndarray | None:

@@ -110,6 +110,9 @@ def check_options(names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in _OPTIONS:
+            if name == "labels":
+                fix = "Labels of arrays go with them: SeriesSet.from_arrays(values, labels=...)."
+                raise InputError("there is no option 'labels'", fix=fix)
             near = difflib.get_close_matches(name, _OPTIONS, 1)
             fix = f"Did you mean {near[0]!r}?" if near else f"Options of reading are {', '.join(_OPTIONS)}."
             raise InputError(f"there is no option {name!r}", fix=fix)

@@ -22,6 +22,18 @@ def telling(columns: Mapping[str, np.ndarray], times: np.ndarray) -> str | None:
     return None
 
 
+def put_back(times: np.ndarray) -> bool:
+    """Whether times that are there twice are those of hours at night, on Sundays of the months in which the clocks of
+    some country are put back."""
+    if times.dtype.kind != "M" or not times.size:
+        return False
+    days = times.astype("datetime64[D]")
+    months = set((times.astype("datetime64[M]").astype(int) % 12 + 1).tolist())
+    hours = (times - days) // np.timedelta64(1, "h")
+    sundays = (days.astype(int) + 3) % 7 == 6  # 1970 began on a Thursday
+    return months <= {3, 4, 9, 10, 11} and bool(sundays.all() and (hours < 4).all())
+
+
 def ways_apart(roles: Roles, other: str | None) -> str:
     """What to do where rows of a table with these roles have the same id and time; ``other`` would tell them apart."""
     if roles.guessed_id is not None:

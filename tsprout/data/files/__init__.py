@@ -5,7 +5,8 @@ extension  format                                       module
 ========== ============================================ ====================================
 .csv .tsv  long, wide or a column a series, also .gz    :mod:`tsprout.data.files.delimited`
 .parquet   long, wide or a column a series              :mod:`tsprout.data.files.parquet`
-.npz .npy  arrays                                       :mod:`tsprout.data.files.arrays`
+.npz       archives of arrays                           :mod:`tsprout.data.files.archives`
+.npy       arrays                                       :mod:`tsprout.data.files.arrays`
 .ts        aeon / sktime                                :mod:`tsprout.data.files.ts`
 .jsonl     GluonTS JSON lines                           :mod:`tsprout.data.files.jsonl`
 ========== ============================================ ====================================
@@ -99,6 +100,9 @@ def read(
     """
     from tsprout.data.reading import ReadOptions
 
+    if not isinstance(path, str | os.PathLike):
+        fix = "Give a path; of arrays SeriesSet.from_array(array, axes) makes series, and Sprout.fit takes objects."
+        raise InputError(f"a file is read, not an object of type {type(path).__name__}", where="path", fix=fix)
     options = ReadOptions(
         format=format,
         id_column=id_column,
@@ -146,10 +150,14 @@ def read_with(path: Path, options: ReadOptions) -> SeriesSet:
 
         return parquet.read(path, options)
     refuse_of_tables(options, str(path))
-    if family in ("npz", "npy"):
+    if family == "npz":
+        from tsprout.data.files import archives
+
+        return archives.read_npz(path, options)
+    if family == "npy":
         from tsprout.data.files import arrays
 
-        return arrays.read_npz(path, options) if family == "npz" else arrays.read_npy(path, options)
+        return arrays.read_npy(path, options)
     if family == "ts":
         from tsprout.data.files import ts
 
@@ -245,7 +253,7 @@ def open_writer(
     elif family == "parquet":
         from tsprout.data.files.parquet import ParquetWriter as kind
     elif family == "npz":
-        from tsprout.data.files.arrays import NpzWriter as kind
+        from tsprout.data.files.archives import NpzWriter as kind
     elif family == "npy":
         from tsprout.data.files.arrays import NpyWriter as kind
     elif family == "ts":
@@ -259,8 +267,16 @@ def open_writer(
     return kind(target, known, form, n_series, channels, length, force)
 
 
-def write(series: SeriesSet, path: str | os.PathLike[str], *, format: str | None = None, force: bool = False) -> None:
-    """Write a set to a file in one go; see :func:`open_writer`."""
+def write(series: Any, path: str | os.PathLike[str], *, format: str | None = None, force: bool = False) -> None:
+    """Write a set, or a data frame of series, to a file in one go; see :func:`open_writer`.
+
+    Raises:
+        InputError: as :func:`open_writer`; or it is an array, which does not say which axis is which.
+    """
+    if not isinstance(series, SeriesSet):
+        from tsprout.data.frames import from_object
+
+        series = from_object(series)
     with open_writer(
         path,
         series,
