@@ -314,3 +314,19 @@ def test_tensors_capitals_and_objects_in_the_wrong_place(tmp_path):
     with pytest.raises(InputError, match="no option 'labels'") as caught:
         from_object(values, axes="nlc", labels=[1] * 5)
     assert "from_arrays" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("names", [("item", "when"), (None, None), ("site", None)])
+def test_two_levels_of_an_index_are_series_and_time(names):
+    from tsprout.data.frames import from_object, to_object
+
+    hours = pd.date_range("2024-01-01", periods=6, freq="h")
+    index = pd.MultiIndex.from_product([["a", "b", "c"], hours], names=names)
+    frame = pd.DataFrame({"x": np.arange(18.0) / 4, "y": np.arange(18)}, index=index)
+    series = from_object(frame)
+    assert series.n_series == 3 and series.ids.tolist() == ["a", "b", "c"] and series.frequency == "h"
+    assert to_object(series).equals(frame)
+    numbered = frame.set_axis(pd.MultiIndex.from_product([[7, 8, 9], hours], names=names))
+    assert from_object(numbered).ids.tolist() == [7, 8, 9]
+    other = frame.reset_index(names=["k", "t"]).assign(id=np.repeat([1, 2, 3], 6)).set_index(["k", "t"])
+    assert from_object(other, id_column="id", ignore=["k"]).ids.tolist() == [1, 2, 3]

@@ -182,6 +182,8 @@ def _from_pandas(frame: pd.DataFrame, options: ReadOptions) -> SeriesSet:
         if is_time:
             unnamed[-1] = "timestamp"
         index_columns = tuple(name or other for name, other in zip(index_names, unnamed, strict=True))
+        if is_time and len(index_columns) == 2 and not pd.api.types.is_datetime64_any_dtype(frame.index.levels[0]):
+            options = _of_levels(options, *index_columns)
         frame = frame.reset_index(names=list(index_columns))
     ints = tuple(str(c) for c in frame.columns if isinstance(c, int | np.integer) and not isinstance(c, bool))
     frame = frame.set_axis([str(c) for c in frame.columns], axis=1)
@@ -221,6 +223,15 @@ def _from_pandas(frame: pd.DataFrame, options: ReadOptions) -> SeriesSet:
         dtypes=dtypes,
         meta={"categories": categories} if categories else {},
     )
+
+
+def _of_levels(options: ReadOptions, series: str, time: str) -> ReadOptions:
+    """Two levels of an index are which series a row is of, and when, where nothing else is said of them."""
+    said = {options.id_column, options.time_column, options.label_column, *options.ignore}
+    said |= {*(options.channels or ()), *(options.static_columns or ())}
+    if options.orientation not in (None, "long") or options.id_column or {series, time} & said:
+        return options
+    return replace(options, id_column=series, time_column=options.time_column or time)
 
 
 def _telling(index: pd.Index) -> bool:
