@@ -25,7 +25,7 @@ def check_axes(axes: str | None, shape: tuple[int, ...]) -> str:
             f"an array of shape {shape} does not say which axis is which",
             fix=f"Pass axes, with n for series, c for channels, l for time steps: one of {', '.join(fitting) or AXES}.",
         )
-    axes = axes.lower()
+    axes = axes.lower() if isinstance(axes, str) else axes
     if axes not in AXES:
         raise InputError(f"unknown axes {axes!r}", fix=f"Use one of {', '.join(AXES)}.")
     if len(axes) != len(shape):
@@ -120,7 +120,7 @@ def time_rows(times: Any, n: int, length: int) -> np.ndarray:
 
 
 def check_times(times: np.ndarray, lengths: np.ndarray, ids: np.ndarray) -> None:
-    """Refuse times ``(n, length)`` that are missing, or there twice, within the ``lengths (n,)`` of their series.
+    """Refuse times ``(n, length)`` that are missing within the ``lengths (n,)`` of their series.
 
     Raises:
         InputError: see above.
@@ -132,13 +132,6 @@ def check_times(times: np.ndarray, lengths: np.ndarray, ids: np.ndarray) -> None
         raise InputError(
             "the time is missing", where=f"series {ids[i]!s}, time step {t}", fix="Give every step a time."
         )
-    rising = (times[:, 1:] > times[:, :-1]) | ~within[:, 1:]
-    for i in np.flatnonzero(~rising.all(axis=1)).tolist():
-        own = np.sort(times[i, : lengths[i]])
-        twice = own[1:][own[1:] == own[:-1]]
-        if twice.size:
-            fix = "Give every step a time of its own."
-            raise InputError(f"the time {twice[0]!s} is there twice", where=f"series {ids[i]!s}", fix=fix)
 
 
 def per_series(column: Any, n: int, what: str) -> np.ndarray:

@@ -94,6 +94,8 @@ def _read(data: Any, shots: SeriesSet, reader: Reading) -> Original:
     Channels are named in any case: one without a value in these data is to be filled, and not left out.
     """
     schema, asked = shots.schema, dict(reader)
+    if schema is not None and schema.by_column and not isinstance(data, SeriesSet | np.ndarray | list):
+        return Original.read(data, options_of({"orientation": "columns", **asked}))
     if schema is not None and schema.long and not isinstance(data, SeriesSet):
         channels = {} if {"channels", "ignore"} & set(asked) else {"channels": shots.channels}
         roles = {"id_column": schema.id_column, "time_column": schema.time_column, "label_column": schema.label_column}

@@ -132,8 +132,8 @@ def fit(
 
     reader, options = reader or ReaderOptions(), options or FitOptions()
     options.check()
-    check_apart(path, out)
     check_model_folder(out, options.model, force=force)
+    check_apart(path, out)
     watch = Stopwatch()
     with watch.stage("read"):
         real = read_input(path, reader, progress)
@@ -271,8 +271,8 @@ def run(
     sampling.check()
     if fitting.model in registry.names():
         registry.refuse_options(fitting.model, **{k: v for k, v in sampling.to_dict().items() if k != "seed"})
-    check_apart(path, out)
     check_folder(out, RUN_FILES, force=force)
+    check_apart(path, out)
     if keep_model is not None:
         check_apart(path, keep_model)
         check_model_folder(keep_model, fitting.model, force=force)

@@ -21,7 +21,7 @@ from tsprout.job import fit_report, fit_series, load_model, placed
 from tsprout.job_options import FitOptions, ReaderOptions
 from tsprout.limits import DRAWS, MAX_DRAWS, MAX_LENGTH, MIN_LENGTH, check_whole
 from tsprout.progress import Progress
-from tsprout.staging import check_file, write_file
+from tsprout.staging import check_apart, check_file, write_file
 
 if TYPE_CHECKING:
     from tsprout.data.original import Original
@@ -80,6 +80,7 @@ def impute(
     if not 1 <= check_whole(draws, "--draws") <= MAX_DRAWS:
         raise InputError(f"{draws} draws", where="--draws", fix=f"Give 1 to {MAX_DRAWS}.")
     target = check_file(out, force=force)
+    check_apart(path, out)
     files.family_of(target)
     watch = Stopwatch()
     with watch.stage("read"):

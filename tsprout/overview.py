@@ -47,7 +47,7 @@ def describe(
         "static": sorted(series.static),
         "channels": channels(series, scaler),
         "notices": [] if schema is None else list(schema.notices),
-        "warnings": warnings(series if shots is None else shots),
+        "warnings": [*warnings(series), *recognisable(series)] if shots is None else warnings(shots),
     }
 
 
@@ -118,7 +118,6 @@ def warnings(series: SeriesSet) -> list[str]:
         for name in one_value_each(series)
         if series.schema is not None and series.schema.long
     ]
-    said += recognisable(series)
     if 1 < series.n_series < FEW:
         said.append(f"there are only {series.n_series} series; 5 to 50 show far better what varies and what does not")
     return said

@@ -111,7 +111,7 @@ def test_shrinkage_needs_no_matrix_of_many_rows(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_levels_and_shapes() -> None:
-    real = waves(12, 2, 24)
+    real = waves(12, 2, 24) - 20  # not positive: nothing is bent
     drawn = draw("levels-shapes", real, 600)
     assert drawn.mean(axis=2).std(axis=0) == pytest.approx(real.mean(axis=2).std(axis=0, ddof=1), rel=0.15)
     shapes = (real - real.mean(axis=2, keepdims=True)) / real.std(axis=2, keepdims=True)
@@ -127,7 +127,7 @@ def test_gaussian_has_the_second_moments_of_the_shots() -> None:
 
 
 def test_components_span_the_shots_and_keep_their_spread() -> None:
-    real = waves(8, 2, 20)
+    real = waves(8, 2, 20) - 20
     drawn = draw("pca-kde", real, 500)
     flat = (real - real.mean(axis=0)).reshape(8, -1).astype(float)
     away = (drawn - real.mean(axis=0)).reshape(500, -1)

@@ -181,3 +181,33 @@ def test_a_series_called_as_the_time_is(tmp_path: Path) -> None:
         series.values, lengths=series.lengths, channels=["value"], ids=ids, times=series.times, schema=series.schema
     )
     assert set(to_object(odd).columns) == {"hour", "hour_", *(f"site {c}" for c in "BCDEF")}
+
+
+def test_what_has_no_columns_is_refused(tmp_path: Path) -> None:
+    values = np.zeros((5, 2, 8))
+    np.savez(tmp_path / "x.npz", values=values)
+    for given, more in ((tmp_path / "x.npz", {}), (values, {"axes": "ncl"}), ([np.zeros(8)] * 3, {})):
+        with pytest.raises(InputError, match="is for tables"):
+            from_object(given, orientation="columns", **more)
+
+
+@pytest.mark.parametrize(("one", "other"), [("csv", "parquet"), ("parquet", "csv"), ("frame", "csv")])
+def test_another_format_has_the_same_columns(tmp_path: Path, one: str, other: str) -> None:
+    frame, source = sites(), tmp_path / f"sites.{one}"
+    if one != "frame":
+        frame.to_csv(source, index=False) if one == "csv" else frame.to_parquet(source, index=False)
+    series = from_object(frame if one == "frame" else source, orientation="columns")
+    write(series, tmp_path / f"new.{other}")
+    new = pd.read_csv(tmp_path / "new.csv") if other == "csv" else pd.read_parquet(tmp_path / "new.parquet")
+    assert list(new.columns) == list(frame.columns)
+    back = read(tmp_path / f"new.{other}", orientation="columns")
+    assert back.ids.tolist() == series.ids.tolist()
+    assert back.values == pytest.approx(series.values, nan_ok=True) and np.array_equal(back.times, series.times)
+
+
+def test_signed_and_unsigned_columns_keep_their_signs() -> None:
+    frame = pd.DataFrame({"a": np.arange(20, dtype="u4"), "b": -np.arange(20, dtype="i2")})
+    made = Sprout.from_pretrained("copies").fit(frame, orientation="columns").sample(6)
+    assert made.to_numpy().min() < -15
+    with pytest.raises(InputError, match="leave out orientation='columns'|rows have the same"):
+        from_object(frame.assign(time=0), orientation="columns")

@@ -107,3 +107,36 @@ def test_gaps_are_filled_in_the_file_itself(tmp_path: Path) -> None:
     full = [line.split("\t") for line in (tmp_path / "full.tsv").read_text().splitlines()]
     changed = [(i, j) for i, row in enumerate(full) for j, cell in enumerate(row) if cell != lines[i][j]]
     assert changed == [(0, 3), (5, 9)]
+
+
+@pytest.mark.parametrize(
+    ("text", "orientation", "shape"),
+    [
+        ("2024-01-01,5,3\n2024-01-02,2,8\n2024-01-03,4,1\n2024-01-04,6,2\n", "columns", (2, 1, 4)),
+        ("5,,3\n6,2,8\n1,4,9\n2,2,2\n", "columns", (3, 1, 4)),
+        ("1.5,2.5,3.5,4.5\n2.25,1.5,3,4\n1,2.5,3.5,4\n1,2,3,4.5\n", "columns", (4, 1, 4)),
+        ("1.5,2.5,3.5,4.5\n2.25,1.5,3,4\n1,2.5,3.5,4\n1,2,3,4.5\n", "long", (1, 4, 4)),
+        ("s0,-0.7,0.3,0.2,0.4\ns1,0.1,0.5,-0.2,0.6\n", "wide", (2, 1, 4)),
+        ("0,1,2\n5.5,6.5,7.5\n4,3,2\n1,5,2\n6,7,8\n", "columns", (3, 1, 4)),
+        ("id,0,1,2,3\na,1,2,3,4\nb,4,3,2,1\n", "wide", (2, 1, 4)),
+        ("0.0,0.5,1.0,1.5\n3,2,5,1\n4,1,2,2\n", "wide", (2, 1, 4)),
+    ],
+)
+def test_a_first_row_is_a_header_where_it_differs_or_counts(
+    tmp_path: Path, text: str, orientation: str, shape: tuple[int, int, int]
+) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    assert read(tmp_path / "a.csv", orientation=orientation).values.shape == shape
+
+
+def test_labels_of_the_older_archive_and_rising_first_rows(tmp_path: Path) -> None:
+    rows = [f"{k % 2 + 1}.0000000e+00\t" + "\t".join(f"{k + j / 4:.4e}" for j in range(8)) for k in range(8)]
+    (tmp_path / "old.tsv").write_text("\n".join(rows) + "\n")
+    series = read(tmp_path / "old.tsv")
+    assert series.values.shape == (8, 1, 8) and series.labels is not None and series.times is None
+    assert series.labels.tolist() == [1.0, 2.0] * 4
+    write(series[:2], tmp_path / "two.tsv")
+    assert read(tmp_path / "two.tsv").values.shape == (2, 1, 8)
+    write(series, tmp_path / "named.csv")
+    back = read(tmp_path / "named.csv")
+    assert back.labels is not None and back.values.shape == (8, 1, 8), "a file called otherwise has a header"

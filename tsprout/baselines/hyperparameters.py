@@ -38,7 +38,10 @@ def numbers(
     upper = "" if most == math.inf else f" and below {most:g}" if below else f" and at most {most:g}"
     for name, value in values.items():
         _refuse_text(name, value)
-        known = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        try:
+            known = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        except OverflowError:
+            known = math.inf
         inside = math.isfinite(known) and least <= known <= most
         if not inside or (above and known == least) or (below and known == most):
             raise InputError(f"{name} is {value}", where=name, fix=f"Give a number, {lower}{upper}.")

@@ -66,7 +66,8 @@ def key_of(cell: dict[str, Any]) -> tuple[Any, ...]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.readlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from None
 

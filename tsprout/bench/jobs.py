@@ -17,7 +17,7 @@ from tsprout.bench.tables import tables
 from tsprout.budget import parse_budget
 from tsprout.devices import device_of
 from tsprout.errors import InputError
-from tsprout.staging import check_file, from_os_error, write_file
+from tsprout.staging import check_apart, check_file, from_os_error, write_file
 
 EXPORTS = {".csv": results.scores_csv, ".json": results.scores_json}
 
@@ -109,6 +109,7 @@ def table(
     if chosen not in renderings.FORMATS:
         fix = f"Choose one of: {', '.join(renderings.FORMATS)}."
         raise InputError(f"there is no format {chosen!r}", where="--format", fix=fix)
+    _check_apart(sources, out)
     read = results.read_results(*sources)
     _check_metrics(read, metrics)
     made = tables(read, None if published is None else read_published(published), metrics)
@@ -161,10 +162,17 @@ def export(*sources: Path, out: Path, times: Path | None = None, force: bool = F
     for path in (out, times):
         if path is not None:
             check_file(path, force=force)
+            _check_apart(sources, path)
     read = results.read_results(*sources)
     _write(EXPORTS[out.suffix.lower()](read), out, force=force)
     _write(results.times_csv(read), times, force=force)
     return _counted("bench export", read) | {"out": str(out), "times": None if times is None else str(times)}
+
+
+def _check_apart(sources: Sequence[Path], out: Path | None) -> None:
+    for source in sources if out is not None else ():
+        if out is not None and source.is_file():
+            check_apart(source, out)
 
 
 def _counted(command: str, read: results.Results) -> dict[str, Any]:

@@ -28,6 +28,7 @@ UNRANKED = ("copying", "near_copies")  # neither less nor more is better without
 EXPORTED = ("model", "set", "shots", "length", "seed", "suite")
 KINDS = ("value", "within", *BESIDE)
 TIMES = ("fit", "sample", "score")
+_RANKS = {"": 0, FAILED: 1, DONE: 2}
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,11 @@ def read_results(*sources: str | Path) -> Results:
         if own["protocol"] != plan["protocol"]:
             what = f"its protocol is {own['protocol']}, and {plan['protocol']} that of what came before"
             raise InputError(what, where=str(source), fix="Give results of one protocol.")
-        # What nobody has tried yet takes no place.
-        keys = [exported.key_of(result.cell) for result in found]
-        cells |= {key: result for key, result in zip(keys, found, strict=True) if result.status or key not in cells}
+        for result in found:
+            key = exported.key_of(result.cell)
+            # What failed takes no place of what is done, and what was not tried that of neither.
+            if key not in cells or _RANKS[result.status] >= _RANKS[cells[key].status]:
+                cells[key] = result
     if not plan:
         raise InputError("there are no scores", fix="Give a folder, or a CSV of scores beside that of times.")
     for key in cells.keys() & times.keys():

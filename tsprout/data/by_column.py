@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tsprout.data import widening
+from tsprout.data import numbers, widening
 from tsprout.data.columns import decode_ids
 from tsprout.data.schema import Schema
 from tsprout.data.wide import CHANNEL
@@ -31,7 +31,10 @@ def turned(series: SeriesSet, schema: Schema, *, cut: bool) -> SeriesSet:
     """
     names = list(series.channels)
     kinds = [schema.dtypes.get(name, "float64") for name in names]
-    facts = {"dtypes": {**schema.dtypes, CHANNEL: max(kinds, key=widening.breadth)}}
+    whole = {numbers.number_kind(kind) for kind in kinds} == {"int"}
+    # Signed and unsigned numbers have only this in common.
+    common = "int64" if whole and len(set(kinds)) > 1 else max(kinds, key=widening.breadth)
+    facts = {"dtypes": {**schema.dtypes, CHANNEL: common}}
     for field in ("number_styles", "bool_texts"):
         known = getattr(schema, field)
         alike = [known[name] for name in names if name in known]

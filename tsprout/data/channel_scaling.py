@@ -51,6 +51,7 @@ class ChannelScaling:
         zero_share: share of exact zeros among the observed cells.
         zero_band: what comes back closer to zero than this is exactly zero; 0 where the shots hold no zeros.
         reason: why this transform, for people.
+        positive: all values seen are above 0, that is the only bound, and nobody has set it.
     """
 
     channel: str
@@ -65,6 +66,7 @@ class ChannelScaling:
     zero_share: float
     zero_band: float
     reason: str
+    positive: bool = False
 
     @property
     def integer(self) -> bool:
@@ -83,18 +85,21 @@ class ChannelScaling:
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Latent to units of the channel, both ``float64`` of any shape, with all that the channel must keep to.
 
-        Where all values seen are positive, lower ones come near to 0 and do not reach it, but by rounding: a price or a
-        pressure of 0 is none.
+        Of a positive channel what is below half of the least value seen comes near to 0 and does not reach it, but by
+        rounding: a price or a pressure of 0 is none.
         """
         x = self.transform.inverse(z * self.scale + self.shift)
         if isinstance(self.transform, Levels | Constant):
             return x
         if self.zero_band:
             x = np.where(np.abs(x) < self.zero_band, 0.0, x)
-        if self.lower == 0 and self.minimum is not None and self.minimum > 0:
-            below = np.minimum(x / self.minimum - 1, 0)
-            x = np.where(below < 0, self.minimum * np.exp(below), x)
-        return self.kept(x)
+        if self.positive and self.minimum:
+            knee = self.minimum / 2
+            x = np.where(x < knee, knee / (2 - np.minimum(x / knee, 1)), x)
+        x = self.kept(x)
+        if self.positive and self.decimals is not None and self.decimals > 0:
+            x = np.maximum(x, min(self.minimum or 0.0, 10.0**-self.decimals))
+        return x
 
     def kept(self, x: np.ndarray) -> np.ndarray:
         """Values on the grid and within the bounds that the channel keeps to."""
@@ -164,6 +169,7 @@ def fit_channel(name: str, cells: np.ndarray, whole: bool, given: Sides | None, 
         zero_share=float(np.mean(profile.x == 0)) if profile.x.size else 0.0,
         zero_band=_zero_band(profile.distinct),
         reason=f"{transform.label}: {why}",
+        positive=given is None and (lower, upper) == (0, None) and bool(profile.x.size) and float(profile.x[0]) > 0,
     )
     return _keep_grid(_standardised(fitted, profile.x), profile, asked)
 
@@ -274,5 +280,6 @@ def channel_from_dict(entry: Mapping[str, Any]) -> ChannelScaling:
         zero_share=number(entry["zero_share"]),
         zero_band=number(entry["zero_band"]),
         reason=str(entry["reason"]),
+        positive=bool(entry.get("positive", False)),
         **maybe,
     )

@@ -80,7 +80,8 @@ def read_object(obj: Any, chosen: ReadOptions) -> SeriesSet:
     if isinstance(obj, SeriesSet):
         return _passed(obj, chosen)
     if (torch := sys.modules.get("torch")) is not None and isinstance(obj, torch.Tensor):
-        obj = obj.detach().cpu().numpy()
+        obj = obj.detach().cpu()
+        obj = (obj.float() if obj.dtype == torch.bfloat16 else obj).numpy()
     if isinstance(obj, np.ndarray):
         from tsprout.data.files.arrays import from_numpy
 

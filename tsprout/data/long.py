@@ -311,6 +311,8 @@ class LongBuilder:
             columns |= {name: np.concatenate(parts) for name, (_, parts) in self._extra.items()}
             other = telling(columns, times)
         fix = ways_apart(roles, other)
+        if self.options.orientation == "columns":
+            fix = "Keep one row for each time. If a column tells series apart, leave out orientation='columns'."
         if not utc and put_back(times[first]):
             fix = f"If the clock was put back then, write times in UTC, or with their distance from it. {fix}"
         return InputError(f"rows have {what}: {'; '.join(found)}{more}", where=self.where, fix=fix)
@@ -371,6 +373,9 @@ def attach(series: SeriesSet, schema: Schema, options: ReadOptions) -> SeriesSet
     series = dataclasses.replace(series, schema=schema)
     if options.orientation == "columns":
         from tsprout.data.by_column import turned
+
+        if not schema.long:
+            raise InputError("orientation='columns' is for tables with a column a series", fix="Leave it out.")
 
         series = turned(series, schema, cut=options.window is not None)
     series = ended(series, schema, options)

@@ -164,7 +164,7 @@ def complete(known: Schema | None, series: SeriesSet, form: str, n_series: int) 
     """
     base = known or Schema("series-set")
     same = base.format == form
-    schema = base if same else _translated(base, series, form)
+    schema = base if same else translated(base, series, form)
     taken = set(series.channels) | set(series.static)
     columns = list(schema.columns)
     changes: dict[str, Any] = {}
@@ -212,7 +212,8 @@ def complete(known: Schema | None, series: SeriesSet, form: str, n_series: int) 
     return schema.replace(columns=tuple(columns), static_columns=tuple(static), **changes)
 
 
-def _translated(base: Schema, series: SeriesSet, form: str) -> Schema:
+def translated(base: Schema, series: SeriesSet, form: str) -> Schema:
+    """What a schema of another format says of these series, in ``form``."""
     words = {"int": "int64", "bool": "bool", "float": "float64"}
     dtypes = {c: words[numbers.number_kind(channel_dtype(base, c))] for c in series.channels}
     has_times = series.times is not None

@@ -15,6 +15,7 @@ shifted in time or rescaled are not found.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -206,10 +207,15 @@ def copying(
     else:
         base = nearest(anchor, anchor, skip_self=True, skip=_SHARED if overlapping(anchor) else 0)
     rng = np.random.default_rng([seed, 3])
-    # Series of few values coincide by chance; how often, the real ones show.
-    known = [keys(shown)] if real is None else [keys(shown), keys(held)]
-    alike = max(1 - len(set(each)) / len(each) for each in known)
-    return _summarise(distances[~np.isnan(distances)], base[~np.isnan(base)], held_out, alike, rng)
+    # Series of few values coincide by chance; how often, the real ones show. Shots that do are nobody's.
+    alike = 0.0 if not held_out else 1 - len(set(names := keys(others))) / len(names)
+    count = Counter(own := keys(shown))
+    single = np.array([count[key] == 1 for key in own])
+    nearest_single = distances if single.all() else np.full(len(made), np.nan)
+    if single.any() and not single.all():
+        nearest_single = nearest(reference.standardise(made), anchor[single])
+    of = distances[~np.isnan(distances)]
+    return _summarise(of, base[~np.isnan(base)], held_out, nearest_single, alike, rng)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -220,7 +226,12 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
 
 def _summarise(
-    distances: np.ndarray, base: np.ndarray, held_out: bool, alike: float, rng: np.random.Generator
+    distances: np.ndarray,
+    base: np.ndarray,
+    held_out: bool,
+    singles: np.ndarray,
+    alike: float,
+    rng: np.random.Generator,
 ) -> Copying:
     nan = float("nan")
     middle = float(np.median(base)) if base.size else 0.0
@@ -243,7 +254,7 @@ def _summarise(
     margin = 2 * np.sqrt(chance * (1 - chance) * (1 / base.size + 1 / distances.size))
     near = float(np.mean(distances < threshold))
     near_low, near_high = wilson(near, distances.size)
-    same = distances <= _SAME * middle
+    same = singles <= _SAME * middle
     alike = max(alike, float(np.mean(base <= _SAME * middle)))
     # Where no two real series are the same, a single one that is a shot is no chance.
     beyond = alike == 0 or wilson(float(same.mean()), same.size)[0] > alike

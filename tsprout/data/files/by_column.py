@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tsprout.data import tables
 from tsprout.data.by_column import turned_back
 from tsprout.data.files._writer import Writer
 from tsprout.data.schema import Schema
@@ -37,6 +38,8 @@ class ColumnsWriter(Writer):
     def _end(self) -> None:
         assert self.known is not None
         whole, schema = turned_back(concatenate(self._parts), self.known)
+        if schema.format != self.form:
+            schema = tables.translated(schema, whole, self.form)
         inner = self._kind(self.path, schema, self.form, 1, whole.channels, whole.length)
         inner._file = self.file
         inner._begin(whole)

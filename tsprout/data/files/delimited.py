@@ -40,7 +40,8 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
     where = str(path)
     dialect = dialects.sniff(path, options)
     roles = assign(dialect.header, dialect.kinds, options, where, dialect.gappy())
-    if options.label_column is None and roles.label is not None and dialect.kinds[roles.label] == "float":
+    named = options.label_column is not None or dialect.headerless
+    if not named and roles.label is not None and dialect.kinds[roles.label] == "float":
         roles.channels = [c for c in dialect.header if c in {*roles.channels, roles.label}]
         roles.label = None
     notices = _check_size(path, dialect, roles, options)
@@ -76,7 +77,7 @@ def read(path: Path, options: ReadOptions) -> SeriesSet:
         decimal_mark=dialect.decimal_mark,
         encoding=dialect.encoding,
         missing_text=missing[0][0] if missing else "",
-        meta={"headerless": True} if dialect.headerless else {},
+        meta={"headerless": ending(path)} if dialect.headerless else {},
     )
     return attach(series, schema, options)
 
@@ -228,6 +229,11 @@ def _channel_facts(
     return dtypes, styles, words
 
 
+def ending(path: Path) -> str:
+    """The extension of a file, not that of its packing."""
+    return (Path(path.stem) if is_called_packed(path) else path).suffix.lower()
+
+
 class CsvWriter(Writer):
     """Writes CSV in the dialect that came in."""
 
@@ -241,8 +247,9 @@ class CsvWriter(Writer):
         self._encoder = None if name in ("utf-8", "utf8") else codecs.getincrementalencoder(s.encoding)()
         self._missing = s.missing_text or ("NaN" if len(s.columns) == 1 else "")
         buffer = io.StringIO()
-        # Columns that came without names stay so, unless there is one more that says which series a row is of.
-        if not s.meta.get("headerless") or not (s.wide or s.id_column is None):
+        # Columns that came without names stay so, unless there is one more that says which series a row is of, or the
+        # file is called otherwise: those of the UCR archive are known by their name.
+        if s.meta.get("headerless") != ending(self.path) or not (s.wide or s.id_column is None):
             csv.writer(buffer, delimiter=s.delimiter, lineterminator="\n").writerow(s.columns)
         self._put(buffer.getvalue().encode("utf-8"))
 

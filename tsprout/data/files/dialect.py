@@ -241,14 +241,17 @@ def _without_header(records: list[list[str]], options: ReadOptions, path: Path) 
     first = [cell.strip() for cell in records[0]]
     while len(first) > 1 and is_nameless(first[-1]):  # lines that end with delimiters
         first = first[:-1]
-    numeric = [float(cell) for cell in first if _is_number(cell)]
-    rising = all(b > a for a, b in itertools.pairwise(numeric))
-    if len(numeric) < len(first) or (rising and len(first) >= 4):
-        return None
-    labelled = _begins_with_labels(records)
     # The UCR archive's own files, which have no header, are called so.
+    labelled = _begins_with_labels(records)
     ucr = ".tsv" in path.name.lower() and labelled
-    if options.orientation is None and not ucr:
+    if options.orientation is not None or ucr:
+        if not ucr and _is_header(first, records[1:], options.orientation == "wide"):
+            return None
+    else:
+        numeric = [float(cell) for cell in first if _is_number(cell)]
+        rising = all(b > a for a, b in itertools.pairwise(numeric))
+        if len(numeric) < len(first) or (rising and len(first) >= 4):
+            return None
         raise InputError(
             f"the first row holds numbers ({', '.join(first[:4])}...), not the names of the columns",
             where=str(path),
@@ -256,16 +259,37 @@ def _without_header(records: list[list[str]], options: ReadOptions, path: Path) 
             "orientation='long'.",
         )
     wide = options.orientation in (None, "wide")
-    label = ["label"] if wide and labelled else []
-    return label + [str(k) for k in range(len(records[0]) - len(label))]
+    named = ["label"] if labelled else ["id"] if _kind_of(first[0]) == "text" else []
+    named = named if wide else []
+    return named + [str(k) for k in range(len(records[0]) - len(named))]
+
+
+def _is_header(first: list[str], rows: list[list[str]], wide: bool) -> bool:
+    """Whether a first row names columns: what it holds is of another kind than what stands below, or it counts."""
+    numeric = [float(cell) for cell in first if _is_number(cell)]
+    steps = {round(b - a, 9) for a, b in itertools.pairwise(numeric)}
+    rising, whole = all(step > 0 for step in steps), all(number.is_integer() for number in numeric)
+    if numeric and rising and (whole or (wide and len(steps) == 1 and len(numeric) > 2)):
+        return True
+    below = rows[0] if rows else []
+    pairs = [(_kind_of(a), _kind_of(b.strip())) for a, b in zip(first, below, strict=False)]
+    return not numeric or any(a != b for a, b in pairs if "empty" not in (a, b))
+
+
+def _kind_of(cell: str) -> str:
+    if cell in NULLS:
+        return "empty"
+    return "number" if _is_number(cell) else text_kind([cell])
 
 
 def _begins_with_labels(records: list[list[str]]) -> bool:
     """Whether the first cells of rows are whole numbers, few of them different, and others are not whole."""
     labels = [row[0].strip() for row in records if row]
-    whole = all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
-    broken = any("." in cell or "e" in cell.lower() for row in records[:20] for cell in row[1:] if _is_number(cell))
-    return whole and broken and len(records[0]) > 4 and len(set(labels)) <= max(1, len(labels) // 2)
+    whole = all(re.fullmatch(r"[+-]?\d+(\.0*)?([eE]\+?0+)?", label) for label in labels)
+    cells = [float(cell) for row in records[:20] for cell in row[1:] if _is_number(cell)]
+    broken = any(not cell.is_integer() for cell in cells)
+    few = len(set(labels)) <= max(len(labels) // 2, min(len(labels), 3))
+    return whole and broken and few and len(records[0]) > 4
 
 
 def _is_number(text: str) -> bool:
