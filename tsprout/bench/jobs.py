@@ -170,7 +170,7 @@ def export(*sources: Path, out: Path, times: Path | None = None, force: bool = F
 
 
 def _check_apart(sources: Sequence[Path], out: Path | None) -> None:
-    for source in sources if out is not None else ():
+    for source in sources:
         if out is not None and source.is_file():
             check_apart(source, out)
 

@@ -60,8 +60,8 @@ def turned_back(series: SeriesSet, schema: Schema) -> tuple[SeriesSet, Schema]:
     Raises:
         InputError: they are of more channels, or have times of their own.
     """
-    own = series.times
-    if series.n_channels != 1 or (own is not None and not _shared(own, series.within)):
+    own, longest = series.times, int(np.argmax(series.lengths))
+    if series.n_channels != 1 or (own is not None and not ((own == own[longest]) | ~series.within).all()):
         what = "have times of their own" if series.n_channels == 1 else f"have {series.n_channels} channels"
         fix = "Write a long table (csv-long or parquet-long), or another format."
         raise InputError(f"a table with a column a series cannot hold series that {what}", fix=fix)
@@ -76,15 +76,10 @@ def turned_back(series: SeriesSet, schema: Schema) -> tuple[SeriesSet, Schema]:
     whole = SeriesSet.from_arrays(
         np.where(series.within, series.values[:, 0], np.nan)[None],
         channels=names,
-        times=None if own is None else own[[int(np.argmax(series.lengths))]],
+        times=None if own is None else own[[longest]],
     )
     made = schema.replace(by_column=False, int_columns=tuple(sorted(numbered)), **facts)
     return dataclasses.replace(whole, frequency=series.frequency, schema=made), made
-
-
-def _shared(times: np.ndarray, within: np.ndarray) -> bool:
-    longest = times[int(np.argmax(within.sum(axis=1)))]
-    return bool(((times == longest) | ~within).all())
 
 
 def _names(series: SeriesSet, schema: Schema) -> list[str]:

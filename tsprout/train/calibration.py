@@ -21,8 +21,8 @@ import torch
 from scipy.fft import dct, idct
 
 from tsprout.model import Denoiser
-from tsprout.train.drawing import USUAL, Drawing, draw_many
-from tsprout.train.shots import Shots, memory_of
+from tsprout.train.drawing import USUAL, Drawing, draw_shown
+from tsprout.train.shots import Shots
 
 # The correction is no better than the samples it is found from: as many as these time steps, within limits.
 _STEPS_DRAWN, _FEWEST, _SAMPLES, _MOST_STEPS = 24_576, 128, 512, 10
@@ -170,15 +170,12 @@ def calibrate(
     how = replace(how, steps=min(_MOST_STEPS, how.steps or model.config.steps))
 
     def found(some: Shots, share: int) -> Calibration:
-        channels, length = some.values.shape[1], int(np.median(some.lengths))
+        length = int(np.median(some.lengths))
         count = min(_SAMPLES, max(_FEWEST, _STEPS_DRAWN // length))
-        generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
         count = max(min(_OF_EACH, count), count // share)
-        parts = []
-        for each, shown in some.in_turn(count, rng):
-            memory = memory_of(model, shown)
-            parts.append(draw_many(model, each, channels, length, generator, row=row, memory=memory, how=how))
-        return correction(np.concatenate(parts), some, trained=trained)
+        generator = torch.Generator().manual_seed(seed)
+        drawn = draw_shown(model, some, count, length, generator, seed=seed, row=row, how=how)
+        return correction(drawn, some, trained=trained)
 
     by_label = shots.by_label()
     several = {label: shots[own] for label, own in by_label.items() if 1 < len(own) < len(shots)}

@@ -14,6 +14,7 @@ from tsprout.errors import InputError
 from tsprout.limits import check_whole
 from tsprout.model import Denoiser, ModelConfig
 from tsprout.nn.conditioning import Memory
+from tsprout.train.shots import Shots, memory_of
 
 # Cells drawn at once: enough to keep the cores busy, few enough to stay in their caches.
 _CELLS_AT_ONCE = 6144
@@ -101,3 +102,26 @@ def draw_many(
     size = series_at_once(length)
     shapes = [(min(size, n - done), channels, length) for done in range(0, n, size)]
     return np.concatenate([draw_latent(model, shape, generator, row=row, memory=memory, how=how) for shape in shapes])
+
+
+def draw_shown(
+    model: Denoiser,
+    shots: Shots,
+    n: int,
+    length: int,
+    generator: torch.Generator,
+    *,
+    seed: int,
+    row: int | None = None,
+    how: Drawing = USUAL,
+) -> np.ndarray:
+    """``(n, channels, length)`` of a model that is shown all ``shots``, in turns where a prompt does not hold them.
+
+    Args:
+        seed: of whose turn it is; the rest as in :func:`draw_many`.
+    """
+    parts = []
+    for count, shown in shots.in_turn(n, np.random.default_rng(seed)):
+        memory = memory_of(model, shown)
+        parts.append(draw_many(model, count, shots.values.shape[1], length, generator, row=row, memory=memory, how=how))
+    return np.concatenate(parts)

@@ -33,8 +33,8 @@ from tsprout.metrics.registry import METRICS, QUICK
 from tsprout.metrics.yardstick import BESIDE, PAPER, Yardstick
 from tsprout.model import Denoiser
 from tsprout.train.calibration import calibrate
-from tsprout.train.drawing import Drawing, draw_many
-from tsprout.train.shots import Shots, memory_of
+from tsprout.train.drawing import Drawing, draw_shown
+from tsprout.train.shots import Shots
 
 SIZE = 500
 ROLES = ("pretrain", "extra")
@@ -206,12 +206,7 @@ def draw(
     model.eval()
     fix = calibrate(model, shots, seed=seed, row=row, how=Drawing(steps)) if calibrated and model.has_prompt else None
     generator = torch.Generator().manual_seed(seed)
-    channels, length = shots.values.shape[1], int(shots.lengths[0])
-    parts = []
-    for each, shown in shots.in_turn(n, np.random.default_rng(seed)):
-        memory, how = memory_of(model, shown), Drawing(steps)
-        parts.append(draw_many(model, each, channels, length, generator, row=row, memory=memory, how=how))
-    drawn = np.concatenate(parts)
+    drawn = draw_shown(model, shots, n, int(shots.lengths[0]), generator, seed=seed, row=row, how=Drawing(steps))
     model.train(was)
     if fix is not None:
         drawn = fix.apply(drawn)

@@ -263,7 +263,9 @@ def open_writer(
     if known is not None and known.by_column and form in ("csv-long", "parquet-long") and format in (None, family):
         from tsprout.data.files.by_column import ColumnsWriter
 
-        return ColumnsWriter(kind, target, known, form, n_series, channels, length, force)
+        whole = ColumnsWriter(target, known, form, n_series, channels, length, force)
+        whole.kind = kind
+        return whole
     return kind(target, known, form, n_series, channels, length, force)
 
 

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from tsprout.data import tables
 from tsprout.data.by_column import turned_back
 from tsprout.data.files._writer import Writer
-from tsprout.data.schema import Schema
 from tsprout.series import SeriesSet, concatenate
 
 
 class ColumnsWriter(Writer):
     """Collects series, and has the writer of ``kind`` write them as the channels of one recording."""
 
-    def __init__(
-        self,
-        kind: type[Writer],
-        path: Path,
-        known: Schema,
-        form: str,
-        n_series: int,
-        channels: Sequence[str],
-        length: int,
-        force: bool = False,
-    ) -> None:
-        super().__init__(path, known, form, n_series, channels, length, force)
-        self._kind, self._parts = kind, list[SeriesSet]()
+    kind: type[Writer]
 
     def _begin(self, batch: SeriesSet) -> None:
-        self._parts = []
+        self._parts: list[SeriesSet] = []
 
     def _add(self, batch: SeriesSet) -> None:
         self._parts.append(batch)
@@ -40,7 +24,7 @@ class ColumnsWriter(Writer):
         whole, schema = turned_back(concatenate(self._parts), self.known)
         if schema.format != self.form:
             schema = tables.translated(schema, whole, self.form)
-        inner = self._kind(self.path, schema, self.form, 1, whole.channels, whole.length)
+        inner = self.kind(self.path, schema, self.form, 1, whole.channels, whole.length)
         inner._file = self.file
         inner._begin(whole)
         inner._add(whole)
