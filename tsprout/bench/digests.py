@@ -63,17 +63,19 @@ def model_digest(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def data_digest(name: str) -> str:
-    """Of the file of a set, of the recipe of one that is made, or ``missing``.
+def data_digest(name: str, protocol: str) -> str:
+    """Of the file of a set, of the recipe of one that is made, or ``missing``; and whether a protocol leaves it as it
+    is, as the paper's does with what was scaled once.
 
     Raises:
         InputError: the catalogue has no such set.
     """
     entry = catalogue(*data_folders())[name]
+    kept = " as made" if protocol == "paper" and entry.paper is not None and entry.paper.scaling == "none" else ""
     path = find(entry)
     if path is not None:
-        return file_digest(path)[:32]
-    return f"made {entry.source.generator} {entry.size}" if is_free(entry) else "missing"
+        return file_digest(path)[:32] + kept
+    return (f"made {entry.source.generator} {entry.size}" if is_free(entry) else "missing") + kept
 
 
 def _started(model: ModelSpec) -> tuple[dict[str, Any], str]:
@@ -87,13 +89,6 @@ def _started(model: ModelSpec) -> tuple[dict[str, Any], str]:
     return identity | {"options": options}, f"{digest} from {model_digest(start)}"
 
 
-def _data(cell: Cell) -> str:
-    """Of the series of a cell; those that the paper's protocol leaves as they are were scaled once."""
-    entry = catalogue(*data_folders())[cell.set]
-    kept = cell.protocol == "paper" and entry.paper is not None and entry.paper.scaling == "none"
-    return data_digest(cell.set) + (" as made" if kept else "")
-
-
 def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
     """Everything that what a cell draws depends on."""
     identity, weights = _started(cell.model)
@@ -101,7 +96,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
         "format": FORMAT,
         "task": cell.task,
         "series": cell.series,
-        "data": _data(cell),
+        "data": data_digest(cell.set, cell.protocol),
         "model": identity,
         "weights": weights,
         "device": device_for(cell.model.model, device, cell.model.options),
@@ -110,7 +105,7 @@ def making(cell: Cell, device: str = "cpu") -> dict[str, Any]:
 
 def task_hash(cell: Cell) -> str:
     """Of what floor, copies and noise depend on."""
-    own = {"task": cell.task, "data": _data(cell), "suite": cell.suite.identity(cell.protocol)}
+    own = {"task": cell.task, "data": data_digest(cell.set, cell.protocol), "suite": cell.suite.identity(cell.protocol)}
     return fingerprint({"format": FORMAT, "series": cell.series} | own)
 
 
